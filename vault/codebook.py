@@ -1,0 +1,80 @@
+"""Which case a return code leads to, and the answers that wait under it. Neither table knows the code."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import delete, func, insert, select
+
+from vault import tables
+from vault.codes import CodeKeys
+from vault.sealing import PublicKey, open_sealed, seal
+from vault.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingAnswer:
+    """An answer of the staff, opened with the person's code."""
+
+    text: str = field(repr=False)
+    at: datetime
+
+
+class Codebook:
+    """Return codes by their locator."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    async def give(self, case_id: uuid.UUID, keys: CodeKeys) -> None:
+        """From now on this code leads to this case, and no older code does."""
+        connection = self._transaction.connection
+        await connection.execute(delete(tables.codes).where(tables.codes.c.case_id == case_id))
+        await connection.execute(
+            insert(tables.codes).values(
+                locator=keys.locator,
+                case_id=case_id,
+                public_key=keys.private.public.raw,
+                created_at=self._transaction.minute,
+            )
+        )
+
+    async def find(self, locator: bytes) -> uuid.UUID | None:
+        """The case under a locator."""
+        table = tables.codes
+        query = select(table.c.case_id).where(table.c.locator == locator)
+        found: uuid.UUID | None = await self._transaction.connection.scalar(query)
+        return found
+
+    async def count(self, locator: bytes) -> int:
+        """How many answers wait."""
+        table = tables.waiting_answers
+        query = select(func.count()).select_from(table).where(table.c.locator == locator)
+        return int(await self._transaction.connection.scalar(query) or 0)
+
+    async def leave(self, case_id: uuid.UUID, text: str) -> bool:
+        """Seal an answer to the case's return code; False when it has none."""
+        connection = self._transaction.connection
+        row = (await connection.execute(select(tables.codes).where(tables.codes.c.case_id == case_id))).first()
+        if row is None:
+            return False
+        row_id = self._transaction.new_id()
+        await connection.execute(
+            insert(tables.waiting_answers).values(
+                id=row_id,
+                locator=row.locator,
+                sealed=seal(text.encode(), PublicKey(row.public_key), f"waiting/{row_id}"),
+                created_at=self._transaction.minute,
+            )
+        )
+        return True
+
+    async def take(self, keys: CodeKeys) -> tuple[WaitingAnswer, ...]:
+        """The answers that wait, oldest first; they are removed, since the person has them now."""
+        connection, table = self._transaction.connection, tables.waiting_answers
+        query = select(table).where(table.c.locator == keys.locator).order_by(table.c.created_at)
+        rows = (await connection.execute(query)).all()
+        await connection.execute(delete(table).where(table.c.locator == keys.locator))
+        return tuple(
+            WaitingAnswer(open_sealed(r.sealed, keys.private, f"waiting/{r.id}").decode(), r.created_at) for r in rows
+        )

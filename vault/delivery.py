@@ -1,0 +1,195 @@
+"""What is on its way out, and the copies that providers still hold.
+
+An outbox row holds address and answer, locked in the epoch, only until the provider has taken it.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from vault import tables
+from vault.transaction import Transaction
+
+
+class OutboxKind(StrEnum):
+    """What a row is: an answer within a conversation, staff's words, a note to a responder, or messages to delete."""
+
+    ANSWER = "answer"
+    STAFF = "staff"
+    RESPONDER = "responder"
+    ERASE = "erase"
+
+
+class OutboxState(StrEnum):
+    """How far it has come.
+
+    HELD: the person's contact rule does not allow it now; it goes out when they write, or in their hours.
+    LEFT: it waits under the person's return code; nothing is sent.
+    """
+
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    REACHED = "reached"
+    FAILED = "failed"
+    HELD = "held"
+    LEFT = "left"
+
+
+_FULL = {OutboxState.WAITING, OutboxState.HELD}
+"""States in which a row still holds what is to be sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """One thing on its way: where to, and the answer as plain JSON."""
+
+    id: uuid.UUID
+    kind: OutboxKind
+    case_id: uuid.UUID | None
+    channel: str
+    value: str = field(repr=False)
+    answer: Mapping[str, Any] = field(repr=False)
+    state: OutboxState
+    tries: int
+
+
+class Outbox:
+    """Rows are kept as proof of delivery; their contents are not."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    async def put(
+        self,
+        kind: OutboxKind,
+        channel: str,
+        value: str,
+        answer: Mapping[str, Any],
+        *,
+        case_id: uuid.UUID | None = None,
+        state: OutboxState = OutboxState.WAITING,
+    ) -> uuid.UUID:
+        """Keep something to deliver; gives the id for the job and for the provider's news."""
+        transaction = self._transaction
+        row_id = transaction.new_id()
+        plain = json.dumps([channel, value, answer]).encode()
+        epoch, sealed = transaction.ring.lock_in_epoch(plain, f"outbox/{row_id}")
+        await transaction.connection.execute(
+            insert(tables.outbox).values(
+                id=row_id,
+                kind=kind,
+                case_id=case_id,
+                epoch=epoch,
+                sealed=sealed if state in _FULL else None,
+                state=state,
+                created_at=transaction.minute,
+            )
+        )
+        return row_id
+
+    async def look(self, row_id: uuid.UUID) -> Parcel | None:
+        """What there is to deliver, or None when it is gone or done. Locks the row."""
+        table = tables.outbox
+        query = select(table).where(table.c.id == row_id).with_for_update()
+        row = (await self._transaction.connection.execute(query)).first()
+        if row is None or row.sealed is None:
+            return None
+        channel, value, answer = json.loads(
+            self._transaction.ring.unlock_in_epoch(row.epoch, row.sealed, f"outbox/{row.id}")
+        )
+        return Parcel(
+            id=row.id,
+            kind=OutboxKind(row.kind),
+            case_id=row.case_id,
+            channel=channel,
+            value=value,
+            answer=answer,
+            state=OutboxState(row.state),
+            tries=row.tries,
+        )
+
+    async def set(
+        self, row_id: uuid.UUID, state: OutboxState, *, error: int | None = None, tried: bool = False
+    ) -> uuid.UUID | None:
+        """Note how far it has come; contents go once they are not needed. Gives the case, None for an unknown row."""
+        table = tables.outbox
+        values: dict[str, object] = {"state": state, "error": error}
+        if state not in _FULL:
+            values["sealed"] = None
+        if tried:
+            values["tries"] = table.c.tries + 1
+        query = update(table).where(table.c.id == row_id).values(**values).returning(table.c.case_id)
+        found: uuid.UUID | None = await self._transaction.connection.scalar(query)
+        return found
+
+    async def release(self, case_id: uuid.UUID) -> tuple[uuid.UUID, ...]:
+        """What was held for this person may go out now; gives the ids for the jobs."""
+        table = tables.outbox
+        query = (
+            update(table)
+            .where(table.c.case_id == case_id, table.c.state == OutboxState.HELD)
+            .values(state=OutboxState.WAITING)
+            .returning(table.c.id)
+        )
+        return tuple(row.id for row in await self._transaction.connection.execute(query))
+
+    async def of_case(self, case_id: uuid.UUID) -> Mapping[uuid.UUID, OutboxState]:
+        """Delivery states of a case's parcels by id."""
+        table = tables.outbox
+        rows = await self._transaction.connection.execute(
+            select(table.c.id, table.c.state).where(table.c.case_id == case_id)
+        )
+        return {row.id: OutboxState(row.state) for row in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A provider resource that holds, or held, a copy."""
+
+    resource: str
+    channel: str
+    tries: int
+    seen_at: datetime
+
+
+class Copies:
+    """The ledger of what providers hold."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    async def note(self, channel: str, resources: Sequence[str]) -> tuple[str, ...]:
+        """Enter resources; gives those that are new."""
+        new = []
+        for resource in resources:
+            query = (
+                insert(tables.copies)
+                .values(resource=resource, channel=channel, state="held", seen_at=self._transaction.minute)
+                .on_conflict_do_nothing()
+                .returning(tables.copies.c.resource)
+            )
+            if await self._transaction.connection.scalar(query):
+                new.append(resource)
+        return tuple(new)
+
+    async def tried(self, resource: str, *, erased: bool) -> None:
+        """Note one try, and whether the provider confirmed that the copy is gone."""
+        table = tables.copies
+        values: dict[str, object] = {"tries": table.c.tries + 1}
+        if erased:
+            values |= {"state": "erased", "erased_at": self._transaction.minute}
+        await self._transaction.connection.execute(update(table).where(table.c.resource == resource).values(**values))
+
+    async def held(self) -> tuple[int, datetime | None]:
+        """How many copies are still there, and since when the oldest is."""
+        table = tables.copies
+        query = select(func.count(), func.min(table.c.seen_at)).where(table.c.state == "held")
+        row = (await self._transaction.connection.execute(query)).one()
+        return int(row[0]), row[1]

@@ -1,0 +1,236 @@
+"""Alerts, pages and responders at rest. What to do next is decided by triage.escalation; this only keeps it.
+
+Responders' names and numbers are locked with the service key, not sealed to the team: the pager must read them at
+any hour, with nobody signed in. SECURITY.md names them as what a thief of the running machine can read.
+"""
+
+import hashlib
+import hmac
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from vault import tables
+from vault.errors import NotFound
+from vault.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAlert:
+    """The pager's state for one case: `machine` is triage.escalation.Alert as plain JSON."""
+
+    id: uuid.UUID
+    case_id: uuid.UUID
+    ringing: bool
+    machine: Mapping[str, Any] = field(repr=False)
+
+
+class PageState(StrEnum):
+    """How far a page has come."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    ANSWERED = "answered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPage:
+    """One page to one responder by one method."""
+
+    id: uuid.UUID
+    alert_id: uuid.UUID
+    responder_id: uuid.UUID | None
+    method: str
+    state: PageState
+    error: int | None
+    created_at: datetime
+    sent_at: datetime | None
+
+
+class Alerts:
+    """Alerts and their pages."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    async def of_case(self, case_id: uuid.UUID) -> StoredAlert | None:
+        """The alert of a case, locked until the unit ends."""
+        return await self._one(tables.alerts.c.case_id == case_id)
+
+    async def get(self, alert_id: uuid.UUID) -> StoredAlert:
+        """An alert, locked until the unit ends. Raises NotFound."""
+        found = await self._one(tables.alerts.c.id == alert_id)
+        if found is None:
+            raise NotFound
+        return found
+
+    async def _one(self, condition: Any) -> StoredAlert | None:
+        query = select(tables.alerts).where(condition).with_for_update()
+        row = (await self._transaction.connection.execute(query)).first()
+        if row is None:
+            return None
+        return StoredAlert(id=row.id, case_id=row.case_id, ringing=row.ringing, machine=row.machine)
+
+    async def save(self, alert: StoredAlert) -> None:
+        """Keep the pager's state."""
+        values = {"ringing": alert.ringing, "machine": alert.machine, "changed_at": self._transaction.now}
+        await self._transaction.connection.execute(
+            upsert(tables.alerts)
+            .values(id=alert.id, case_id=alert.case_id, **values)
+            .on_conflict_do_update(index_elements=["id"], set_=values)
+        )
+
+    async def ringing(self) -> tuple[StoredAlert, ...]:
+        """Every alert that still looks for a human."""
+        query = select(tables.alerts).where(tables.alerts.c.ringing)
+        rows = await self._transaction.connection.execute(query)
+        return tuple(StoredAlert(id=r.id, case_id=r.case_id, ringing=r.ringing, machine=r.machine) for r in rows)
+
+    async def add_page(
+        self, page_id: uuid.UUID, alert_id: uuid.UUID, responder_id: uuid.UUID | None, method: str
+    ) -> None:
+        """Note a page that a job will send."""
+        await self._transaction.connection.execute(
+            insert(tables.pages).values(
+                id=page_id,
+                alert_id=alert_id,
+                responder_id=responder_id,
+                method=method,
+                state=PageState.WAITING,
+                created_at=self._transaction.now,
+            )
+        )
+
+    async def page(self, page_id: uuid.UUID) -> StoredPage:
+        """A page, locked until the unit ends. Raises NotFound."""
+        query = select(tables.pages).where(tables.pages.c.id == page_id).with_for_update()
+        row = (await self._transaction.connection.execute(query)).first()
+        if row is None:
+            raise NotFound
+        return _page(row)
+
+    async def pages(self, alert_id: uuid.UUID) -> tuple[StoredPage, ...]:
+        """The pages of an alert, oldest first."""
+        table = tables.pages
+        query = select(table).where(table.c.alert_id == alert_id).order_by(table.c.created_at)
+        return tuple(_page(row) for row in await self._transaction.connection.execute(query))
+
+    async def set_page(self, page_id: uuid.UUID, state: PageState, *, error: int | None = None) -> None:
+        """Note how far a page has come."""
+        now = self._transaction.now
+        values: dict[str, object] = {"state": state, "error": error}
+        values["sent_at" if state is PageState.SENT else "news_at"] = now
+        await self._transaction.connection.execute(
+            update(tables.pages).where(tables.pages.c.id == page_id).values(**values)
+        )
+
+
+def _page(row: Any) -> StoredPage:
+    return StoredPage(
+        id=row.id,
+        alert_id=row.alert_id,
+        responder_id=row.responder_id,
+        method=row.method,
+        state=PageState(row.state),
+        error=row.error,
+        created_at=row.created_at,
+        sent_at=row.sent_at,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """One way to reach a responder."""
+
+    method: str  # sms | voice | telegram
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredResponder:
+    """A responder as kept: everything but id and position is locked with the service key."""
+
+    id: uuid.UUID
+    name: str = field(repr=False)
+    languages: tuple[str, ...]
+    contacts: tuple[Contact, ...] = field(repr=False)
+
+    def contact(self, method: str) -> Contact | None:
+        """The contact of this method."""
+        return next((c for c in self.contacts if c.method == method), None)
+
+
+class Responders:
+    """The people who are paged."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    async def add(self, name: str, languages: Sequence[str], contacts: Sequence[Contact]) -> uuid.UUID:
+        """Add a responder at the end of the order; gives the id."""
+        transaction = self._transaction
+        responder_id = transaction.new_id()
+        plain = json.dumps([name, list(languages), [[c.method, c.value] for c in contacts]]).encode()
+        position = select(func.coalesce(func.max(tables.responders.c.position), 0) + 1).scalar_subquery()
+        await transaction.connection.execute(
+            insert(tables.responders).values(
+                id=responder_id,
+                position=position,
+                sealed=transaction.ring.lock_for_service(plain, f"responder/{responder_id}"),
+            )
+        )
+        for contact in contacts:
+            await transaction.connection.execute(
+                upsert(tables.contacts)
+                .values(digest=self._digest(contact), responder_id=responder_id)
+                .on_conflict_do_update(index_elements=["digest"], set_={"responder_id": responder_id})
+            )
+        return responder_id
+
+    async def remove(self, responder_id: uuid.UUID) -> None:
+        """Take a responder off the rota."""
+        await self._transaction.connection.execute(
+            delete(tables.responders).where(tables.responders.c.id == responder_id)
+        )
+
+    async def all(self) -> tuple[StoredResponder, ...]:
+        """Every responder, in order."""
+        query = select(tables.responders).order_by(tables.responders.c.position)
+        return tuple(self._responder(row) for row in await self._transaction.connection.execute(query))
+
+    async def get(self, responder_id: uuid.UUID) -> StoredResponder | None:
+        """One responder."""
+        query = select(tables.responders).where(tables.responders.c.id == responder_id)
+        row = (await self._transaction.connection.execute(query)).first()
+        return self._responder(row) if row else None
+
+    async def by_address(self, channel: str, value: str) -> StoredResponder | None:
+        """The responder who writes or calls from this address, if it is one."""
+        query = select(tables.contacts.c.responder_id).where(
+            tables.contacts.c.digest == self._digest(Contact(method=channel, value=value))
+        )
+        responder_id = await self._transaction.connection.scalar(query)
+        return await self.get(responder_id) if responder_id else None
+
+    def _digest(self, contact: Contact) -> bytes:
+        key = self._transaction.ring.service_key("contact")
+        medium = "telegram" if contact.method == "telegram" else "phone"  # one number texts and calls
+        return hmac.digest(key, f"{medium}:{contact.value}".encode(), hashlib.sha256)
+
+    def _responder(self, row: Any) -> StoredResponder:
+        plain = json.loads(self._transaction.ring.unlock_for_service(row.sealed, f"responder/{row.id}"))
+        return StoredResponder(
+            id=row.id,
+            name=plain[0],
+            languages=tuple(plain[1]),
+            contacts=tuple(Contact(method=m, value=v) for m, v in plain[2]),
+        )

@@ -1,0 +1,30 @@
+"""What every repository needs to work inside one transaction: the connection, the key ring, the time and new ids."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from vault.keys import KeyRing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """One open transaction. `now` is its single point in time (UTC)."""
+
+    connection: AsyncConnection
+    ring: KeyRing
+    now: datetime
+    new_id: Callable[[], uuid.UUID]
+
+    @property
+    def minute(self) -> datetime:
+        """The time rounded down to the minute: what is stored about a person's doings is never finer."""
+        return self.now.replace(second=0, microsecond=0)
+
+    @property
+    def hour(self) -> datetime:
+        """The time rounded down to the hour."""
+        return self.minute.replace(minute=0)

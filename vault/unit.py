@@ -1,0 +1,163 @@
+"""One transaction: its repositories, its audit lines and its jobs become true together, or not at all.
+
+`async with vault.unit() as unit:` commits when the block ends and rolls back when it raises. No provider is
+called inside it.
+"""
+
+import hashlib
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import procrastinate
+from procrastinate.exceptions import ConnectorException
+from psycopg import AsyncConnection as DriverConnection
+from sqlalchemy import text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from vault.audit import Audit
+from vault.cases import Cases
+from vault.codebook import Codebook
+from vault.conversations import ChatMessages, Conversations, Messages, UnreadWords
+from vault.delivery import Copies, Outbox
+from vault.keys import KeyRing
+from vault.members import Members
+from vault.paging import Alerts, Responders
+from vault.transaction import Transaction
+
+QUEUE_CHANGED = "harborline_queue"
+"""PostgreSQL notification channel: something in the staff's queue changed (no payload)."""
+
+DATABASE_AWAY: Final = (OperationalError, InterfaceError, PoolTimeout, ConnectorException)
+"""What a unit raises when the database cannot be reached or stopped in the middle: nothing of the unit was kept."""
+
+
+class Jobs:
+    """Work to be done later, enqueued on the same connection: committed with the facts it is about."""
+
+    def __init__(self, app: procrastinate.App, connection: DriverConnection[Any]) -> None:
+        self._app = app
+        self._connection = connection
+
+    async def later(self, task: str, *, at: datetime | None = None, lock: str | None = None, **ids: str) -> None:
+        """Enqueue a task by name. Arguments are ids only, never words or addresses."""
+        await self._app.configure_task(
+            task,
+            allow_unknown=True,
+            connection=self._connection,
+            schedule_at=at.astimezone(UTC) if at else None,
+            lock=lock,
+        ).defer_async(**ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """Everything one transaction can touch."""
+
+    transaction: Transaction
+    conversations: Conversations
+    messages: Messages
+    chat_messages: ChatMessages
+    unread_words: UnreadWords
+    cases: Cases
+    codes: Codebook
+    outbox: Outbox
+    copies: Copies
+    alerts: Alerts
+    responders: Responders
+    members: Members
+    audit: Audit
+    jobs: Jobs
+
+    async def lock(self, *names: bytes) -> None:
+        """Wait until no other transaction holds any of these names; held until the end of this one."""
+        for key in sorted(int.from_bytes(hashlib.sha256(n).digest()[:8], signed=True) for n in names):
+            await self.transaction.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+    async def queue_changed(self) -> None:
+        """Tell every console, once this is committed, that the queue looks different."""
+        await self.transaction.connection.execute(text(f"NOTIFY {QUEUE_CHANGED}"))
+
+
+class Vault:
+    """The database, the key ring, and the way to a unit."""
+
+    def __init__(
+        self,
+        *,
+        engine: AsyncEngine,
+        jobs: procrastinate.App,
+        ring: KeyRing,
+        now: Callable[[], datetime],
+        new_id: Callable[[], uuid.UUID] = uuid.uuid4,
+    ) -> None:
+        self.engine = engine
+        self.jobs = jobs
+        self.ring = ring
+        self.now = now
+        self._new_id = new_id
+
+    @asynccontextmanager
+    async def unit(self) -> AsyncIterator[Unit]:
+        """One transaction. Raises sqlalchemy.exc.OperationalError when the database is away."""
+        async with self.engine.connect() as connection, connection.begin():
+            unit = await self._open(connection)
+            yield unit
+            await unit.audit.write()
+
+    async def _open(self, connection: AsyncConnection) -> Unit:
+        raw = await connection.get_raw_connection()
+        driver: Any = raw.driver_connection
+        transaction = Transaction(connection=connection, ring=self.ring, now=self.now(), new_id=self._new_id)
+        return Unit(
+            transaction=transaction,
+            conversations=Conversations(transaction),
+            messages=Messages(transaction),
+            chat_messages=ChatMessages(transaction),
+            unread_words=UnreadWords(transaction),
+            cases=Cases(transaction),
+            codes=Codebook(transaction),
+            outbox=Outbox(transaction),
+            copies=Copies(transaction),
+            alerts=Alerts(transaction),
+            responders=Responders(transaction),
+            members=Members(transaction),
+            audit=Audit(transaction),
+            jobs=Jobs(self.jobs, driver),
+        )
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.engine.dispose()
+
+
+def database_engine(url: str, *, connections: int = 10) -> AsyncEngine:
+    """An engine for any PostgreSQL 15+ address, "postgresql://…".
+
+    Parameters never reach an exception text (`hide_parameters`): they may hold sealed bytes and digests.
+    """
+    return create_async_engine(
+        url.replace("postgresql://", "postgresql+psycopg://", 1).replace("postgres://", "postgresql+psycopg://", 1),
+        pool_size=connections,
+        max_overflow=connections,
+        pool_pre_ping=True,
+        pool_timeout=5,
+        hide_parameters=True,
+        connect_args={"connect_timeout": 3, "application_name": "harborline"},
+    )
+
+
+def job_app(url: str, *, connections: int = 5) -> procrastinate.App:
+    """The job queue on the same database."""
+    connector = procrastinate.PsycopgConnector(
+        conninfo=url,
+        min_size=1,
+        max_size=connections,
+        kwargs={"connect_timeout": 3, "application_name": "harborline-jobs"},
+    )
+    return procrastinate.App(connector=connector)
