@@ -1,0 +1,123 @@
+"""Text messages through Twilio: a signed webhook answered in TwiML, and messages that we begin.
+
+Signature and forms are in signed.py, REST in twilio.py, error numbers in refusals.py; what is said is decided
+elsewhere.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp import web
+from twilio.twiml.messaging_response import MessagingResponse
+
+from channels.messages import (
+    Address,
+    Answer,
+    Capabilities,
+    ChannelName,
+    Incoming,
+    IncomingKind,
+    Outgoing,
+    Receipt,
+    Receive,
+    Refused,
+    Report,
+    legible,
+)
+from channels.segments import fold, split
+from channels.signed import Form, sid_of, signed, status_of
+from channels.twilio import Twilio
+from channels.webhook import heard, malformed
+
+LIMIT = 1600  # characters in one message; error 21617 above
+STATUS = "/twilio/status"
+
+_WHATSAPP = "whatsapp:"
+_Response: Any = MessagingResponse  # the library has no types here
+_MEDIA_URL = re.compile(r".*/Messages/(\w{1,64})/Media/(\w{1,64})")
+
+
+class Sms:
+    """The SMS channel of one line. `number` is the line's own, E.164."""
+
+    name = ChannelName.SMS
+    capabilities = Capabilities(buttons=False, keypad=False, speech=False, max_text=LIMIT, answers_in_response=True)
+
+    def __init__(self, twilio: Twilio, number: str) -> None:
+        self._twilio = twilio
+        self._number = number
+
+    def routes(self, receive: Receive, report: Report, refused: Refused) -> Sequence[web.RouteDef]:
+        """POST /twilio/messages and POST /twilio/status; both refuse what Twilio has not signed."""
+        account = self._twilio.account
+
+        async def messages(_: web.Request, form: Form) -> web.Response:
+            answer = await heard(receive, _incoming(form))
+            return web.Response(text=self._twiml(answer), content_type="text/xml")
+
+        return [
+            web.post("/twilio/messages", signed(account, self.name, refused, messages)),
+            web.post(STATUS, signed(account, self.name, refused, status_of(receive, report))),
+        ]
+
+    async def send(self, outgoing: Outgoing) -> Receipt:
+        """Send one text; above 1600 characters as several, of which only the last one brings delivery news.
+
+        Raises SendError. When a later part fails, trying again repeats the earlier ones: better twice than never.
+        """
+        *before, last = render(outgoing.answer)
+        to = outgoing.address.value
+        sender = _WHATSAPP + self._number if to.startswith(_WHATSAPP) else self._number
+        for part in before:
+            await self._twilio.text(to=to, sender=sender, body=part)
+        status = self._twilio.account.link(STATUS, ref=outgoing.reference)
+        return Receipt(id=await self._twilio.text(to=to, sender=sender, body=last, status=status))
+
+    async def erase_copy(self, copy: str) -> bool:
+        """Delete Twilio's copy of a message or its media; True once it is gone. Raises SendError."""
+        return await self._twilio.erase(copy)
+
+    async def close(self) -> None:
+        """Give back the connections."""
+        await self._twilio.close()
+
+    def _twiml(self, answer: Answer | None) -> str:
+        response = _Response()
+        for part in render(answer) if answer else ():
+            # The status callback tells us the id of Twilio's copy of our answer, so that it can be deleted.
+            response.message(part, status_callback=self._twilio.account.link(STATUS))
+        return str(response)
+
+
+def render(answer: Answer) -> tuple[str, ...]:
+    """The answer as texts of at most 1600 characters: the words, then one line for each choice, "1 Label"."""
+    lines = [answer.text, *(f"{choice.key} {choice.label}".strip() for choice in answer.choices)]
+    return split(fold(legible("\n".join(lines))), LIMIT) or ("",)
+
+
+def _incoming(form: Form) -> Incoming:
+    sid = sid_of(form, "MessageSid")
+    sender = form.get("From", "")
+    if not 0 < len(sender) <= 256:
+        raise malformed()
+    media = _media(form)
+    return Incoming(
+        id=sid,
+        address=Address(channel=ChannelName.SMS, value=legible(sender)),
+        kind=IncomingKind.ATTACHMENT if media else IncomingKind.TEXT,
+        text=legible(form.get("Body", "")),
+        media=media,
+        copies=(f"messages/{sid}", *(copy for url in media for copy in _media_copies(url))),
+    )
+
+
+def _media(form: Form) -> tuple[str, ...]:
+    """Links of what is attached; Twilio sends at most ten."""
+    links = (legible(form.get(f"MediaUrl{index}", "")) for index in range(10))
+    return tuple(link for link in links if link) if form.get("NumMedia", "0") != "0" else ()
+
+
+def _media_copies(url: str) -> tuple[str, ...]:
+    match = _MEDIA_URL.fullmatch(url)
+    return (f"messages/{match[1]}/media/{match[2]}",) if match else ()

@@ -1,0 +1,211 @@
+"""Phone calls through Twilio: callers who reach the line, and pages that the line makes.
+
+Signature and forms are in signed.py, REST in twilio.py, languages in voices.py. Nothing is recorded here, and
+nothing is decided about what to say. The address of each webhook counts the steps of its call (n); it can be trusted
+because the address is part of what Twilio signs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from twilio.twiml.voice_response import VoiceResponse
+
+from channels.messages import (
+    Address,
+    Answer,
+    Capabilities,
+    ChannelName,
+    Delivery,
+    DeliveryState,
+    Expect,
+    Incoming,
+    IncomingKind,
+    Outgoing,
+    Receipt,
+    Receive,
+    Refused,
+    Report,
+    SendError,
+    legible,
+)
+from channels.segments import split
+from channels.signed import Form, caller, reference_of, sid_of, signed, status_of, step_of
+from channels.twilio import Twilio
+from channels.voices import LAST_RESORT, speaker_of
+from channels.webhook import heard, malformed
+
+PATIENCE = 10  # seconds of silence before we speak again: the person may have to put the phone down
+SPOKEN_LIMIT = 3000  # characters in one <Say>; Twilio takes 4096
+INLINE_LIMIT = 4000  # characters of TwiML in a call that we begin
+
+CALL, STEP, PAGE, STATUS = "/twilio/voice", "/twilio/voice/step", "/twilio/voice/page", "/twilio/voice/status"
+
+_Response: Any = VoiceResponse  # the library has no types here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prompt:
+    """How an answer is put to the person: where the reply goes, by keypad alone or also by voice, said how often."""
+
+    action: str
+    keypad_only: bool = False
+    times: int = 1
+
+
+class Voice:
+    """The voice channel of one line. `number` is the line's own, E.164."""
+
+    name = ChannelName.VOICE
+    capabilities = Capabilities(
+        buttons=False, keypad=True, speech=True, max_text=SPOKEN_LIMIT, answers_in_response=True
+    )
+
+    def __init__(self, twilio: Twilio, number: str) -> None:
+        self._twilio = twilio
+        self._number = number
+
+    @staticmethod
+    def speaks(tag: str) -> bool:
+        """True when Twilio has a voice for this BCP-47 tag; offer only such languages on the phone."""
+        return speaker_of(tag) is not None
+
+    def routes(self, receive: Receive, report: Report, refused: Refused) -> Sequence[web.RouteDef]:
+        """POST /twilio/voice, .../step, .../page and .../status; all refuse what Twilio has not signed."""
+        account = self._twilio.account
+
+        def spoken(answer: Answer | None, prompt: _Prompt) -> web.Response:
+            if answer and not self.speaks(answer.language):
+                refused(self.name, "no_voice")
+            return web.Response(text=_twiml(answer, prompt), content_type="text/xml")
+
+        async def call(_: web.Request, form: Form) -> web.Response:
+            answer = await heard(receive, _started(form))
+            return spoken(answer, _Prompt(action=account.link(STEP, n=1)))
+
+        async def step(request: web.Request, form: Form) -> web.Response:
+            number = step_of(request)
+            answer = await heard(receive, _stepped(form, number))
+            return spoken(answer, _Prompt(action=account.link(STEP, n=number + 1)))
+
+        async def page(request: web.Request, form: Form) -> web.Response:
+            number, reference = step_of(request), reference_of(request)
+            event = _paged(form, number, reference)
+            answer = await heard(receive, event)
+            if event.kind is IncomingKind.DIGITS:  # a key is proof of a human; being picked up is not
+                await report(Delivery(reference=reference, state=DeliveryState.ANSWERED, copy=event.copies[0]))
+            action = account.link(PAGE, ref=reference, n=number + 1)
+            return spoken(answer, _Prompt(action=action, keypad_only=True))
+
+        handlers = {CALL: call, STEP: step, PAGE: page, STATUS: status_of(receive, report)}
+        return [web.post(path, signed(account, self.name, refused, handler)) for path, handler in handlers.items()]
+
+    async def send(self, outgoing: Outgoing) -> Receipt:
+        """Call a number, say the answer twice and wait for a key. Raises SendError.
+
+        The key comes back as Incoming DIGITS with the reference, and as Delivery ANSWERED.
+        """
+        if outgoing.address.value.startswith("call:"):
+            raise SendError(None, retry=False, say="This person hid their number, so they cannot be called back.")
+        account = self._twilio.account
+        action = account.link(PAGE, ref=outgoing.reference, n=1)
+        twiml = _twiml(outgoing.answer, _Prompt(action=action, keypad_only=True, times=2))
+        if len(twiml) > INLINE_LIMIT:
+            raise SendError(None, retry=False, say="The words are too long for a call. Shorten them or send a text.")
+        status = account.link(STATUS, ref=outgoing.reference)
+        call = self._twilio.call(to=outgoing.address.value, sender=self._number, twiml=twiml, status=status)
+        return Receipt(id=await call)
+
+    async def erase_copy(self, copy: str) -> bool:
+        """Delete Twilio's record of a call; True once it is gone. Raises SendError."""
+        return await self._twilio.erase(copy)
+
+    async def close(self) -> None:
+        """Give back the connections."""
+        await self._twilio.close()
+
+
+# What came in ---------------------------------------------------------------------------------------------------
+
+
+def _started(form: Form) -> Incoming:
+    sid = sid_of(form, "CallSid")
+    return Incoming(id=sid, address=caller(form, sid), kind=IncomingKind.STARTED, copies=(f"calls/{sid}",))
+
+
+def _stepped(form: Form, number: int) -> Incoming:
+    sid = sid_of(form, "CallSid")
+    kind, text = _reply(form)
+    return Incoming(
+        id=f"{sid}:{number}", address=caller(form, sid), kind=kind, text=legible(text), copies=(f"calls/{sid}",)
+    )
+
+
+def _paged(form: Form, number: int, reference: str) -> Incoming:
+    """What the person we called did. On such a call `To` is the person and `From` is the line."""
+    sid, dialled = sid_of(form, "CallSid"), form.get("To", "")
+    if not reference or not 0 < len(dialled) <= 256:
+        raise malformed()
+    kind, text = _reply(form)
+    return Incoming(
+        id=f"{sid}:page:{number}",
+        address=Address(channel=ChannelName.VOICE, value=legible(dialled)),
+        kind=kind,
+        text=legible(text),
+        reference=reference,
+        copies=(f"calls/{sid}",),
+    )
+
+
+def _reply(form: Form) -> tuple[IncomingKind, str]:
+    if digits := form.get("Digits", ""):
+        return IncomingKind.DIGITS, digits
+    if speech := form.get("SpeechResult", ""):
+        return IncomingKind.SPEECH, speech
+    return IncomingKind.SILENCE, ""
+
+
+# What is said ---------------------------------------------------------------------------------------------------
+
+
+def _twiml(answer: Answer | None, prompt: _Prompt) -> str:
+    """The answer as TwiML. None, or nothing more to expect: the call ends after the words."""
+    response = _Response()
+    if answer is None or answer.expect is Expect.NOTHING:
+        if answer:
+            _say(response, answer, prompt.times)
+        response.hangup()
+    else:
+        _say(response.gather(**_gathering(answer, prompt)), answer, prompt.times)
+    return str(response)
+
+
+def _gathering(answer: Answer, prompt: _Prompt) -> dict[str, Any]:
+    """Attributes of <Gather>. The words are inside of it, so that a key or a word interrupts them."""
+    speaker = speaker_of(answer.language) or LAST_RESORT
+    hears = "" if prompt.keypad_only else speaker.hears
+    attributes: dict[str, Any] = {
+        "action": prompt.action,
+        "method": "POST",
+        "timeout": PATIENCE,
+        "action_on_empty_result": True,  # silence comes back to us too, instead of ending the call
+        "input": "dtmf speech" if hears else "dtmf",
+    }
+    if hears:
+        # The profanity filter is on by default and masks the words of an assault.
+        attributes |= {"language": hears, "speech_timeout": "auto", "profanity_filter": False}
+    if answer.expect is Expect.CODE:
+        return attributes | {"finish_on_key": "#"}
+    keys = [len(choice.key) for choice in answer.choices if choice.key] or ([1] if prompt.keypad_only else [])
+    return attributes | ({"num_digits": max(keys)} if keys else {})
+
+
+def _say(node: Any, answer: Answer, times: int) -> None:
+    speaker = speaker_of(answer.language) or LAST_RESORT
+    for turn in range(times):
+        if turn:
+            node.pause(length=1)
+        for words in (answer.text, *(choice.spoken or f"{choice.key} {choice.label}" for choice in answer.choices)):
+            for part in split(legible(words), SPOKEN_LIMIT):
+                node.say(part, language=speaker.says, voice=speaker.voice)
