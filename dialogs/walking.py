@@ -1,0 +1,265 @@
+"""Walking through a flow: entering a step, doing what it says, asking its question, resting.
+
+What an event means is decided in engine.py; here is only what follows once a target is known. Pure, like all of this
+room: every function takes a turn and returns the turn as it is afterwards.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dialogs.conversation import CodeState, Conversation, Mode, Phase
+from dialogs.events import (
+    Alert,
+    Ask,
+    Effect,
+    End,
+    Erase,
+    File,
+    GiveCode,
+    HandOver,
+    Option,
+    ReadAnswers,
+    Say,
+    SetContactRule,
+)
+from dialogs.flow import END, PARK, Doing, Flow, Kind, Known, Step, resolve
+from dialogs.line import LineFacts
+from dialogs.listening import MORE, languages_on_page
+from understanding.meaning import Meaning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One turn while it is being decided. `away`: the person comes back after a silence; `urgent`: danger was seen."""
+
+    flow: Flow
+    line: LineFacts
+    meaning: Meaning
+    conversation: Conversation
+    away: bool
+    urgent: bool
+    effects: tuple[Effect, ...] = ()
+
+    def but(self, **changes: Any) -> "Turn":
+        """The turn with some fields of its conversation changed."""
+        return replace(self, conversation=self.conversation.but(**changes))
+
+    def then(self, *effects: Effect) -> "Turn":
+        """The turn with more effects."""
+        return replace(self, effects=(*self.effects, *effects))
+
+    @property
+    def step(self) -> Step | None:
+        """The question that waits for an answer, also after a silence; None when nothing was asked."""
+        waiting = self.conversation.phase in {Phase.ASKING, Phase.RESTED}
+        return self.flow.steps.get(self.conversation.step) if waiting else None
+
+    @property
+    def at_safety(self) -> bool:
+        """The last question was whether it is safe."""
+        return self.conversation.step in {self.flow.main.start, self.flow.main.returns}
+
+
+def enter(turn: Turn, target: str, *, anyway: bool = False) -> Turn:
+    """Go to a target and on through passages and known answers until something is asked or the conversation rests.
+
+    `anyway`: ask the first step even if its answer is known, because the person wants to change it.
+    """
+    for _ in range(2 * len(turn.flow.steps)):  # checks.py proves that it ends; a flow may change in between
+        name, interrupted = resolve(target, turn.conversation.interrupted)
+        turn = turn.but(interrupted=interrupted)
+        if name in _RESTS:
+            return _RESTS[name](turn)
+        name = name if name in turn.flow.steps else turn.flow.main.ways
+        step = turn.flow.steps[name]
+        turn = _presume_way(turn, name)
+        onward = "" if anyway else _onward(turn, name, step)
+        anyway = False
+        if onward:
+            turn = _say_once(turn, step.passed)
+            target = onward
+            continue
+        turn = do(_arrive(turn, name), step)
+        if step.kind is not Kind.PASSAGE:
+            for family in step.once:
+                turn = _say_once(turn, f"{family}.{turn.line.channel}")
+            return ask(turn)
+        target = step.next
+    return _end(turn)
+
+
+def go(turn: Turn, target: str) -> Turn:
+    """Enter a target, but ask first whether it is safe if nobody has answered that yet."""
+    main, now = turn.flow.main, turn.conversation
+    name, _ = resolve(target, now.interrupted)
+    if not now.ask_safe or turn.at_safety or name in {PARK, END, main.start, main.returns}:
+        return enter(turn, target)
+    return come_back(turn, target)
+
+
+def come_back(turn: Turn, target: str = "") -> Turn:
+    """Somebody is here again: ask whether it is safe, then go on at `target`, or where they were."""
+    main, now = turn.flow.main, turn.conversation
+    if target:
+        name, rest = resolve(target, now.interrupted)
+        turn = interrupt(turn.but(interrupted=rest), main.after if name in _RESTS else name)
+    elif now.phase is Phase.ENDED:
+        turn = interrupt(turn, main.after) if now.filed or now.code is not CodeState.NONE else turn
+    elif now.phase is not Phase.PARKED and not turn.at_safety:
+        turn = interrupt(turn, now.step)
+    return enter(turn.but(ask_safe=True, danger_shown=False), main.returns)
+
+
+def interrupt(turn: Turn, step: str) -> Turn:
+    """Remember a step to go back to."""
+    others = tuple(name for name in turn.conversation.interrupted if name != step)
+    return turn.but(interrupted=(*others, step)) if step else turn
+
+
+def ask(turn: Turn) -> Turn:
+    """Ask the current step's question, perhaps once more."""
+    name = turn.conversation.step
+    step = turn.flow.steps[name]
+    coded = step.kind in {Kind.CODE, Kind.ENDING}
+    phrase = step.again if coded and turn.conversation.tries else turn.flow.phrase(name)
+    question = Ask(phrase=phrase, options=_options(turn, name, step), code=coded)
+    return turn.but(phase=Phase.ASKING).then(question)
+
+
+def park(turn: Turn) -> Turn:
+    """One neutral sentence; everything is kept, and the conversation waits."""
+    now = turn.conversation
+    turn = _file(turn, Doing()) if now.told or now.way else turn  # a mere greeting can wait until it rests
+    return turn.but(phase=Phase.PARKED).then(Say(phrase=turn.flow.main.parked), End())
+
+
+def rest(turn: Turn) -> Turn:
+    """Nothing more is heard: file what was said, say nothing."""
+    turn = _file(turn, Doing())
+    return turn.but(phase=Phase.RESTED) if turn.conversation.phase is Phase.ASKING else turn
+
+
+def do(turn: Turn, doing: Doing) -> Turn:
+    """What a step does when it is reached, or a choice when it is taken."""
+    for name, act in _DOES.items():
+        if getattr(doing, name):
+            turn = act(turn, doing)
+    return turn
+
+
+def _end(turn: Turn) -> Turn:
+    return turn.but(phase=Phase.ENDED, interrupted=()).then(End())
+
+
+_RESTS: dict[str, Callable[[Turn], Turn]] = {PARK: park, END: _end}
+
+
+def _arrive(turn: Turn, name: str) -> Turn:
+    now = turn.conversation
+    return turn.but(
+        step=name,
+        tries=now.tries if now.step == name else 0,
+        danger_shown=now.danger_shown or name == turn.flow.main.danger,
+    )
+
+
+def _presume_way(turn: Turn, name: str) -> Turn:
+    """A story that does not say whose it is goes the fallback way."""
+    main, now = turn.flow.main, turn.conversation
+    if name != main.ways or not now.told or name in now.chosen:
+        return turn
+    return turn.but(chosen={**now.chosen, name: main.fallback_way})
+
+
+def _onward(turn: Turn, name: str, step: Step) -> str:
+    """Where a step leads whose answer is already known; "" when it has to be asked."""
+    if step.unless and _KNOWN[step.unless](turn):
+        return step.skip
+    known = step.choice(turn.conversation.chosen.get(name, "")) if step.asked == "once" else None
+    return known.next if known else ""
+
+
+_KNOWN: dict[Known, Callable[[Turn], bool]] = {
+    Known.TOLD: lambda turn: turn.conversation.told,
+    Known.LANGUAGE: lambda turn: bool(turn.conversation.language) or len(turn.line.languages) == 1,
+    Known.CONTACT: lambda turn: bool(turn.conversation.contact_rule),
+    Known.CODE: lambda turn: turn.conversation.code is not CodeState.NONE,
+}
+
+
+def _say_once(turn: Turn, phrase: str) -> Turn:
+    if not phrase or phrase in turn.conversation.said:
+        return turn
+    return turn.but(said=(*turn.conversation.said, phrase)).then(Say(phrase=phrase))
+
+
+def _options(turn: Turn, name: str, step: Step) -> tuple[Option, ...]:
+    if step.kind is not Kind.LANGUAGES:
+        return tuple(Option(id=f"{name}:{c.id}", key=c.key, label=c.label) for c in step.choices)
+    pairs = languages_on_page(turn.flow, turn.conversation.page, turn.line)
+    return tuple(
+        Option(id=f"{name}:{tag}", key=key, label="label.more" if tag == MORE else f"language:{tag}")
+        for key, tag in pairs
+    )
+
+
+# What a step or a choice does, in this order -----------------------------------------------------------------
+
+
+def _alert(turn: Turn, doing: Doing) -> Turn:
+    return turn.but(ask_safe=False).then(Alert(reason=doing.alert))
+
+
+def _mode(turn: Turn, doing: Doing) -> Turn:
+    return turn.but(mode=Mode(doing.mode))
+
+
+def _forget(turn: Turn, doing: Doing) -> Turn:
+    kept = {step: choice for step, choice in turn.conversation.chosen.items() if step not in doing.forget}
+    return turn.but(chosen=kept)
+
+
+def _contact(turn: Turn, doing: Doing) -> Turn:
+    return turn.but(contact_rule=doing.contact).then(SetContactRule(rule=doing.contact, hours=doing.hours))
+
+
+def _erase(turn: Turn, _: Doing) -> Turn:
+    return turn.then(Erase())
+
+
+def _file(turn: Turn, _: Doing) -> Turn:
+    now = turn.conversation
+    return turn.but(filed=True).then(File(way=now.way)) if now.kept and not now.filed else turn
+
+
+def _hand_over(turn: Turn, _: Doing) -> Turn:
+    return turn.then(HandOver())
+
+
+def _give_code(turn: Turn, doing: Doing) -> Turn:
+    return turn.but(code=CodeState.GIVEN).then(GiveCode(phrase=doing.give_code))
+
+
+def _read_answers(turn: Turn, doing: Doing) -> Turn:
+    if not turn.conversation.waiting:
+        return turn.then(Say(phrase=doing.read_answers))
+    return turn.but(waiting=0).then(ReadAnswers())
+
+
+def _say(turn: Turn, doing: Doing) -> Turn:
+    return turn.then(*(Say(phrase=phrase) for phrase in doing.say))
+
+
+_DOES: dict[str, Callable[[Turn, Doing], Turn]] = {
+    "alert": _alert,
+    "mode": _mode,
+    "forget": _forget,
+    "contact": _contact,
+    "file": _file,
+    "erase": _erase,
+    "hand_over": _hand_over,
+    "give_code": _give_code,
+    "read_answers": _read_answers,
+    "say": _say,
+}
