@@ -1,0 +1,167 @@
+"""Builds and wires everything, on one page: settings and line.yml in, a House out; and the web applications of a house."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from bot.desk import Desk
+from bot.front import front_routes
+from bot.house import House
+from bot.jobs import Jobs
+from bot.line import Line, read_line
+from bot.logs import Log
+from bot.metrics import metrics
+from bot.pager import Pager
+from bot.settings import Settings
+from bot.turn import Turns
+from bot.world import World
+from channels.messages import Channel, ChannelName
+from channels.sms import Sms
+from channels.telegram import Telegram
+from channels.twilio import Twilio, TwilioAccount
+from channels.voice import Voice
+from console.app import build as build_console
+from console.setup import Setup
+from dialogs.checks import load_flow
+from dialogs.conversation import Mode
+from dialogs.phrases import Phrases, load_phrases
+from understanding.understand import Understanding
+from vault.keys import read_key_ring
+from vault.pseudonyms import Pseudonyms
+from vault.sealing import Effort
+from vault.unit import Vault, database_engine, job_app
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, log: Log, *, world: World | None = None) -> AsyncIterator[House]:
+    """Everything one process needs, opened; and closed at the end.
+
+    Raises BadFile (line.yml, flows, phrases), NoKeyRing, and what the database raises when it cannot be reached.
+    """
+    world = world or World()
+    line = read_line(settings.line_file)
+    phrases = load_phrases(languages=line.languages)
+    ring = read_key_ring(settings.key_ring)
+    jobs = job_app(settings.database_url)
+    vault = Vault(
+        engine=database_engine(settings.database_url), jobs=jobs, ring=ring, now=world.now, new_id=world.new_id
+    )
+    understanding = Understanding()
+    house = House(
+        settings=settings,
+        line=line,
+        world=world,
+        log=log,
+        vault=vault,
+        pseudonyms=Pseudonyms(ring, Effort(), world.now),
+        understanding=understanding,
+        flow=load_flow(),
+        phrases=phrases,
+        facts=line.facts(phrases.lexicon()),
+        pager=Pager(line=line, world=world, phrases=phrases, console_url=settings.console_url),
+        channels=_channels(settings, line),
+    )
+    try:
+        async with jobs.open_async():
+            Jobs(house).register(jobs)
+            await understanding.start()
+            yield house
+    finally:
+        await understanding.stop()
+        for channel in house.channels.values():
+            await channel.close()
+        await vault.close()
+
+
+def _channels(settings: Settings, line: Line) -> dict[ChannelName, Channel]:
+    """The channels that the settings and line.yml provide for."""
+    channels: list[Channel] = []
+    if settings.twilio:
+        account = TwilioAccount(
+            sid=settings.twilio_account_sid,
+            auth_token=settings.twilio_auth_token,
+            api_url=settings.twilio_api_url,
+            public_url=settings.public_url,
+        )
+        if line.numbers.sms:
+            channels.append(Sms(Twilio(account), line.numbers.sms))
+        if line.numbers.voice:
+            channels.append(Voice(Twilio(account), line.numbers.voice))
+    if settings.telegram:
+        channels.append(
+            Telegram(settings.telegram_bot_token, settings.telegram_webhook_secret, api_url=settings.telegram_api_url)
+        )
+    return {channel.name: channel for channel in channels}
+
+
+def public_app(house: House) -> web.Application:
+    """The webhooks, the health checks and the line's front page."""
+    app = web.Application(client_max_size=64 * 1024)
+    turns, jobs = Turns(house), Jobs(house)
+    seen = set()
+    for channel in house.channels.values():
+        for route in channel.routes(turns.take, jobs.report, Refusals(house)):
+            if (route.method, route.path) not in seen:
+                seen.add((route.method, route.path))
+                app.router.add_routes([route])
+    app.add_routes(front_routes(house))
+    return app
+
+
+class Refusals:
+    """channels.messages.Refused: counts, and keeps nothing of the request."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def __call__(self, channel: ChannelName, reason: str) -> None:
+        self._house.counts[f"refused_{channel}_{reason}"] += 1
+        self._house.log.warning("webhook.refused", channel=channel, reason=reason)
+
+
+def console_app(house: House) -> web.Application:
+    """The staff console."""
+    tag = house.line.default_language
+
+    async def numbers() -> str:
+        return await metrics(house)
+
+    def failed(event: str, error: BaseException) -> None:
+        house.log.failure("console.failure", error, kind=event)
+
+    return build_console(
+        vault=house.vault,
+        setup=Setup(
+            line_name=house.line.name,
+            languages={t: locale.english for t, locale in house.phrases.locales.items()},
+            policy=house.line.triage,
+            rota=house.pager.rota,
+            secure_cookie=house.settings.console_url.startswith("https://"),
+            time_zone=ZoneInfo(house.line.time_zone),
+            questions=_questions(house.phrases, house, tag),
+            choices=_choices(house.phrases, house, tag),
+        ),
+        actions=Desk(house=house),
+        metrics=numbers,
+        failure=failed,
+    )
+
+
+def _questions(phrases: Phrases, house: House, tag: str) -> dict[str, str]:
+    values = house.facts.values
+    return {
+        name: phrases.text(house.flow.phrase(name), tag, Mode.PLAIN, values)
+        for name in house.flow.steps
+        if house.flow.phrase(name) in phrases.keys
+    }
+
+
+def _choices(phrases: Phrases, house: House, tag: str) -> dict[str, str]:
+    values = house.facts.values
+    return {
+        f"{name}:{choice.id}": phrases.text(choice.label, tag, Mode.PLAIN, values)
+        for name, step in house.flow.steps.items()
+        for choice in step.choices
+    }

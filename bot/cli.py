@@ -1,0 +1,139 @@
+"""The `harborline` command: one table of commands, one sentence for every error.
+
+Exit status: 0 done, 1 it failed, 2 wrong usage or settings. What a command does is in a module of its own, imported
+only when it runs.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Final, NamedTuple
+
+from bot.context import Context
+from bot.errors import CommandFailed
+from bot.logs import Log, quiet_libraries
+from bot.settings import BadSettings, read_settings
+
+
+class Command(NamedTuple):
+    """One command: what it does, an example, where it lives ("module:function"), and its arguments."""
+
+    does: str
+    example: str
+    runs: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+
+
+def _none(_: argparse.ArgumentParser) -> None:
+    pass
+
+
+def _workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="how many processes (default 1)")
+
+
+def _demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=8000, metavar="P", help="port of the phones page (default 8000)")
+    parser.add_argument("--no-browser", action="store_true", help="do not open the phones page")
+    parser.add_argument("--examples", action="store_true", help="begin with a few example reports in the queue")
+
+
+def _keys(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("init", "show"), help="init: make what is missing; show: list, never values")
+
+
+def _staff(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("add", "list"))
+    parser.add_argument("name", nargs="?", help="sign-in name of the new member")
+    parser.add_argument("--role", choices=("reviewer", "supervisor"), default="reviewer")
+    parser.add_argument("--by", metavar="NAME", help="the member who lets them in; not needed for the first")
+
+
+def _rota(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("add", "show", "remove"))
+    parser.add_argument("name", nargs="?", help="the responder's name, as colleagues see it")
+    parser.add_argument("--languages", default="", metavar="TAGS", help="languages they speak: es,en")
+    parser.add_argument("--telegram", default="", metavar="CHAT", help="Telegram chat id")
+    parser.add_argument("--sms", default="", metavar="NUMBER", help="number for texts, +15551234567")
+    parser.add_argument("--voice", default="", metavar="NUMBER", help="number for calls, +15551234567")
+
+
+def _audit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("export", "verify"))
+    parser.add_argument("file", nargs="?", help="an export to verify; without it the database is verified")
+
+
+def _evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", help="a table with the columns lang, text and perhaps level, separated by tabs")
+    parser.add_argument("--engine", choices=("embedded", "rules"), default="embedded")
+    parser.add_argument("--out", metavar="FILE", help="write a line for every message here")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+def _rehearse(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--flow", default="intake")
+    parser.add_argument("--lang", default="en")
+    parser.add_argument("--channel", choices=("sms", "voice", "telegram"), default="sms")
+    parser.add_argument("--record", metavar="FILE", help="write what was played as a story, e.g. tests/stories/x.yml")
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    "demo": Command(
+        "a whole hotline on this machine, with practice carriers", "harborline demo --port 8000", "bot.demo:run", _demo
+    ),
+    "serve": Command("the web processes", "harborline serve --workers 2", "bot.commands:serve", _workers),
+    "worker": Command("the job processes", "harborline worker --workers 2", "bot.commands:worker", _workers),
+    "rehearse": Command(
+        "play a conversation in the terminal", "harborline rehearse --lang es", "bot.rehearse:run", _rehearse
+    ),
+    "evaluate": Command(
+        "score messages in a file", "harborline evaluate texts.tsv --json", "bot.evaluate:run", _evaluate
+    ),
+    "doctor": Command("check that everything is well", "harborline doctor", "bot.doctor:run", _none),
+    "keys": Command("the key ring", "harborline keys init", "bot.admin:keys", _keys),
+    "staff": Command("who may open cases", "harborline staff add rosa --by amina", "bot.admin:staff", _staff),
+    "rota": Command(
+        "who is paged", "harborline rota add amina --languages es,en --sms +15551234567", "bot.admin:rota", _rota
+    ),
+    "audit": Command("who did what, verified", "harborline audit verify export.json", "bot.admin:audit", _audit),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(prog="harborline", description="An anonymous multilingual reporting hotline.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(
+            name, help=command.does, description=command.does.capitalize() + ".", epilog=f"Example: {command.example}"
+        )
+        command.arguments(sub)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit status."""
+    parsed = parser().parse_args(arguments)
+    try:
+        settings = read_settings(os.environ)
+        log = Log(settings.log_level)
+        quiet_libraries(log)
+        module, function = COMMANDS[parsed.command].runs.split(":")
+        runs = getattr(import_module(module), function)
+        asyncio.run(runs(Context(settings, log, parsed)))
+    except BadSettings as error:
+        return _complain(error.problems, 2)
+    except CommandFailed as error:
+        return _complain([str(error)], error.status)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _complain(sentences: Sequence[str], status: int) -> int:
+    for sentence in sentences:
+        sys.stderr.write(f"{sentence}\n")
+    return status

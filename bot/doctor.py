@@ -1,0 +1,125 @@
+"""`harborline doctor`: looks at everything a line needs and says, one line each, what is well and what to do."""
+
+import asyncio
+import shutil
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import text
+
+from bot.app import open_house
+from bot.commands import ready
+from bot.context import Context
+from bot.errors import CommandFailed
+from bot.house import House
+from channels.messages import ChannelName
+from channels.voice import Voice
+from dialogs.marked import BadFile
+from triage.rota import gaps
+from vault.errors import NoKeyRing
+from vault.unit import DATABASE_AWAY
+
+_CLOCK: Final = timedelta(seconds=5)
+_SPACE: Final = 1 << 30  # bytes that should be free
+_COPIES: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what was looked at, and the remedy ("" when all is well)."""
+
+    what: str
+    remedy: str = ""
+
+
+async def run(context: Context) -> None:
+    """Print every finding; fails when one needs a hand."""
+    try:
+        async with open_house(ready(context.settings), context.log) as house:
+            findings = [finding async for finding in examine(house)]
+    except (BadFile, NoKeyRing, FileNotFoundError) as error:
+        raise CommandFailed(str(error)) from None
+    for finding in findings:
+        sys.stdout.write(f"{'look' if finding.remedy else 'well'}  {finding.what}\n")
+        if finding.remedy:
+            sys.stdout.write(f"      {finding.remedy}\n")
+    if any(finding.remedy for finding in findings):
+        raise CommandFailed("Something needs a hand: see the lines that begin with `look`.")
+
+
+async def examine(house: House) -> AsyncIterator[Finding]:
+    """Every check, in the order in which a line depends on them."""
+    yield _keys(house)
+    try:
+        async with house.vault.unit() as unit:
+            now = await unit.transaction.connection.scalar(text("SELECT now()"))
+            teams, responders = await unit.cases.teams(), await unit.responders.all()
+            held, since = await unit.copies.held()
+            rota = await house.pager.rota(unit)
+    except DATABASE_AWAY:
+        yield Finding("database", "It cannot be reached: start it, or correct DATABASE_URL.")
+        return
+    yield Finding("database")
+    off = abs(datetime.now(UTC) - now)
+    yield Finding("clock", "" if off < _CLOCK else "This machine and the database differ: synchronise their clocks.")
+    yield Finding("staff", "" if teams else "Nobody can open a case: harborline staff add NAME.")
+    yield Finding("responders", "" if responders else "Nobody can be paged: harborline rota add NAME --sms NUMBER.")
+    week = gaps(rota, datetime.now(UTC), datetime.now(UTC) + timedelta(days=7))
+    yield Finding(
+        "on call", f"{len(week)} stretches of next week have nobody: see on_call in line.yml." if week else ""
+    )
+    for check in _CHECKS:
+        yield check(house)
+    late = since is not None and datetime.now(UTC) - since > _COPIES
+    yield Finding(
+        f"provider copies: {held}", "The oldest is over an hour old: look at TWILIO_* settings." if late else ""
+    )
+    yield await _understanding(house)
+
+
+def _keys(house: House) -> Finding:
+    loose = [path.name for path in house.settings.key_ring.iterdir() if path.stat().st_mode & 0o077]
+    return Finding("key ring", "Others on this machine can read it: chmod -R go= the keyring folder." if loose else "")
+
+
+def _channels(house: House) -> Finding:
+    return Finding(
+        f"channels: {', '.join(sorted(house.channels)) or 'none'}",
+        "" if house.channels else "Set TWILIO_* or TELEGRAM_* and the numbers in line.yml.",
+    )
+
+
+def _webhooks(house: House) -> Finding:
+    local = house.settings.public_url.startswith("http://")
+    practised = house.settings.twilio_api_url.startswith("http://127.0.0.1")
+    return Finding(
+        "public address",
+        "PUBLIC_URL is not https: providers would send reports in clear." if local and not practised else "",
+    )
+
+
+def _languages(house: House) -> Finding:
+    silent = [tag for tag in house.line.languages if ChannelName.VOICE in house.channels and not Voice.speaks(tag)]
+    return Finding(
+        f"languages: {', '.join(house.line.languages)}",
+        f"The phone service has no voice for {', '.join(silent)}: take it off the voice line." if silent else "",
+    )
+
+
+def _disk(house: House) -> Finding:
+    free = shutil.disk_usage(house.settings.harborline_home).free
+    return Finding("disk", "" if free > _SPACE else "Less than 1 GiB is free: make room.")
+
+
+_CHECKS: Final[tuple[Callable[[House], Finding], ...]] = (_channels, _webhooks, _languages, _disk)
+
+
+async def _understanding(house: House) -> Finding:
+    for _ in range(20):
+        if house.understanding.ready:
+            return Finding("understanding")
+        await asyncio.sleep(0.5)
+    return Finding("understanding", "The engine does not start: messages are read by word patterns only. See the log.")

@@ -1,0 +1,42 @@
+"""`harborline evaluate`: how well messages in a file are understood, with the levels that triage would give."""
+
+import json
+import sys
+from pathlib import Path
+
+from bot.context import Context
+from bot.errors import CommandFailed
+from triage.assess import assess
+from triage.policy import TriagePolicy
+from understanding.meaning import Meaning
+from understanding.training.evaluate import (
+    TableError,
+    as_json,
+    as_text,
+    measure,
+    predict,
+    read_table,
+    write_predictions,
+)
+
+
+async def run(context: Context) -> None:
+    """Read every row, write the predictions, print the summary."""
+    arguments = context.arguments
+    try:
+        rows = read_table(Path(arguments.file))
+        predictions = await predict(rows, engine=arguments.engine, level_of=_level)
+    except (TableError, OSError) as error:
+        raise CommandFailed(f"The file cannot be evaluated: {error}", status=2) from None
+    if arguments.out:
+        write_predictions(Path(arguments.out), rows, predictions)
+    measures = measure(rows, predictions)
+    sys.stdout.write((json.dumps(as_json(measures), indent=1) if arguments.json else as_text(measures)) + "\n")
+
+
+_POLICY = TriagePolicy()
+
+
+def _level(meaning: Meaning) -> str:
+    """The level triage gives to a first message that means this."""
+    return assess(meaning, {}, None, _POLICY).level.word

@@ -1,0 +1,102 @@
+"""line.yml: what a programme officer decides about one line. Read once at start; errors name line and column.
+
+No secrets and no staff numbers are in it: responders' contacts are kept, locked, by `harborline rota`.
+"""
+
+from collections.abc import Sequence
+from datetime import date, time
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from dialogs.conversation import Mode
+from dialogs.lexicon import Lexicon
+from dialogs.line import LineFacts
+from dialogs.marked import load
+from triage.policy import TriagePolicy
+from triage.rota import Responder, Rota, Rotation
+
+Tag = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+Number = Annotated[str, Field(pattern=r"^(\+[1-9][0-9]{6,14})?$")]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Numbers(_Settings):
+    """The line's own addresses, as people know them."""
+
+    sms: Number = ""
+    voice: Number = ""
+    telegram: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{0,32}$")] = ""
+
+
+class Layer(_Settings):
+    """One layer of the on-call calendar; `members` are names given to `harborline rota add`."""
+
+    members: tuple[str, ...] = Field(min_length=1)
+    start: date
+    handover: time = time(9)
+    days: Annotated[int, Field(ge=1, le=366)] = 7
+    time_zone: str = "UTC"
+
+
+class Line(_Settings):
+    """One hotline."""
+
+    name: Annotated[str, Field(min_length=1, max_length=40)]
+    cover: Annotated[str, Field(min_length=1, max_length=40)] = "Corner Laundry"
+    languages: tuple[Tag, ...] = Field(min_length=1, max_length=9)
+    default_language: Tag
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    emergency_number: Annotated[str, Field(pattern=r"^[0-9]{2,6}$")]
+    numbers: Numbers = Numbers()
+    mode: Mode = Mode.PLAIN
+    time_zone: str = "UTC"
+    idle_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
+    triage: TriagePolicy = TriagePolicy()
+    on_call: tuple[Layer, ...] = ()
+
+    @model_validator(mode="after")
+    def _speaks_its_default(self) -> Self:
+        if self.default_language not in self.languages:
+            raise ValueError("default_language must be one of languages: add it there, or choose another")
+        return self
+
+    def facts(self, lexicon: Lexicon) -> LineFacts:
+        """What a conversation needs to know of the line; `lexicon` are the words people use instead of keys."""
+        return LineFacts(
+            name=self.name,
+            cover=self.cover,
+            emergency_number=self.emergency_number,
+            languages=self.languages,
+            default_language=self.default_language,
+            mode=self.mode,
+            lexicon=lexicon,
+        )
+
+    def rota(self, responders: Sequence[Responder]) -> Rota:
+        """The calendar over the people there are. A name that is not enrolled is left out of its layer."""
+        ids = {r.name.casefold(): r.id for r in responders}
+        layers = []
+        for number, layer in enumerate(self.on_call):
+            members = tuple(ids[m.casefold()] for m in layer.members if m.casefold() in ids)
+            if members:
+                layers.append(
+                    Rotation(
+                        id=f"layer-{number + 1}",
+                        members=members,
+                        start=layer.start,
+                        handover=layer.handover,
+                        days=layer.days,
+                        time_zone=layer.time_zone,
+                    )
+                )
+        return Rota(responders=tuple(responders), layers=tuple(layers))
+
+
+def read_line(path: Path) -> Line:
+    """Read line.yml. Raises dialogs.marked.BadFile with every problem, or FileNotFoundError."""
+    return load(path.read_text(encoding="utf-8"), path.name, Line)

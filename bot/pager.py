@@ -1,0 +1,245 @@
+"""Carries out what triage.escalation decides: keeps the alert, sends its pages by jobs, wakes it by jobs.
+
+Nothing is decided here and nobody is called here. Everything happens inside the caller's unit, so that an alert, its
+pages and their jobs are one fact.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.line import Line
+from bot.world import World
+from channels.messages import Answer, Expect
+from dialogs.conversation import Mode
+from dialogs.phrases import Phrases
+from triage.alerts import (
+    OUTSIDE,
+    Acknowledged,
+    Action,
+    Alert,
+    Closed,
+    ConsoleAlarm,
+    Event,
+    Opened,
+    PageNews,
+    PageOutside,
+    PageResponder,
+    PageState,
+    Raised,
+    Tell,
+    TellResponder,
+    Tick,
+    TimedOut,
+    WakeAt,
+)
+from triage.escalation import new_alert, step
+from triage.policy import When
+from triage.review import CaseState
+from triage.rota import Method, MethodKind, Responder, Rota
+from vault import paging
+from vault.cases import Case
+from vault.delivery import OutboxKind
+from vault.paging import StoredAlert, StoredResponder
+from vault.unit import Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pager:
+    """The only way from a case to a ringing phone."""
+
+    line: Line
+    world: World
+    phrases: Phrases
+    console_url: str
+
+    async def urgent(self, unit: Unit, case: Case) -> None:
+        """The case has a level that may page: open its alert, or make it worse. Harmless when repeated."""
+        stored = await unit.alerts.of_case(case.id)
+        if stored is not None:
+            raised = Raised(level=case.level, life_at_risk=case.life_at_risk)
+            await self._apply(unit, stored, Alert.from_json(stored.machine), raised)
+            return
+        if self.line.triage.of(case.level).page is When.PAST_TARGET:
+            return
+        await self._open(unit, case)
+
+    async def _open(self, unit: Unit, case: Case) -> None:
+        alert_id = self.world.new_id()
+        machine = new_alert(
+            str(alert_id),
+            level=case.level,
+            language=case.language,
+            life_at_risk=case.life_at_risk,
+            policy=self.line.triage,
+        )
+        stored = StoredAlert(id=alert_id, case_id=case.id, ringing=True, machine=machine.to_json())
+        unit.audit.add("alert.opened", f"case:{case.code}")
+        await unit.alerts.save(stored)  # pages refer to it
+        await self._apply(unit, stored, machine, Opened())
+
+    async def timed_out(self, unit: Unit, alert_id: uuid.UUID, timer: int) -> None:
+        """A wake-up has come."""
+        stored = await unit.alerts.get(alert_id)
+        await self._apply(unit, stored, Alert.from_json(stored.machine), TimedOut(timer=timer))
+
+    async def look(self, unit: Unit) -> int:
+        """Do whatever is due, even if its wake-up was lost; page what nobody read in time. Gives the number of alerts."""
+        ringing = await unit.alerts.ringing()
+        for stored in ringing:
+            await self._apply(unit, stored, Alert.from_json(stored.machine), Tick())
+        for case in await unit.cases.in_states((CaseState.DRAFT, CaseState.OPEN)):
+            late = unit.transaction.now - case.opened_at > self.line.triage.target(case.level)
+            if late and case.unread and await unit.alerts.of_case(case.id) is None:
+                await self._open(unit, case)
+        return len(ringing)
+
+    async def news(self, unit: Unit, page_id: uuid.UUID, state: PageState, error: int | None = None) -> None:
+        """What a provider says of a page. Raises NotFound for a page that is not ours."""
+        page = await unit.alerts.page(page_id)
+        await unit.alerts.set_page(page_id, _STORED[state], error=error)
+        stored = await unit.alerts.get(page.alert_id)
+        news = PageNews(page=str(page_id), state=state, error=error)
+        await self._apply(unit, stored, Alert.from_json(stored.machine), news)
+
+    async def acknowledged(self, unit: Unit, stored: StoredAlert, who: str) -> TellResponder:
+        """Somebody has it; gives what to tell them. `who` is a responder's or a member's id, or OUTSIDE."""
+        case = await unit.cases.get(stored.case_id)
+        unit.audit.add("alert.acknowledged", f"case:{case.code}", actor=f"responder:{who}"[:48])
+        return await self._apply(unit, stored, Alert.from_json(stored.machine), Acknowledged(responder=who), acting=who)
+
+    async def closed(self, unit: Unit, case: Case) -> None:
+        """Staff closed the case: nobody is called any more."""
+        stored = await unit.alerts.of_case(case.id)
+        if stored is not None:
+            await self._apply(unit, stored, Alert.from_json(stored.machine), Closed())
+
+    async def rota(self, unit: Unit) -> Rota:
+        """Who can be paged now: the calendar of line.yml over the people in the vault."""
+        return self.line.rota(tuple(_responder(r) for r in await unit.responders.all()))
+
+    async def _apply(
+        self, unit: Unit, stored: StoredAlert, machine: Alert, event: Event, *, acting: str = ""
+    ) -> TellResponder:
+        """One step of the machine: keep it, then note what it asks for. Gives what the acting person is told."""
+        rota = await self.rota(unit)
+        after, actions = step(
+            machine,
+            self.line.triage,
+            rota,
+            event,
+            unit.transaction.now,
+            new_id=lambda: str(self.world.new_id()),
+        )
+        await unit.alerts.save(
+            StoredAlert(id=stored.id, case_id=stored.case_id, ringing=after.live, machine=after.to_json())
+        )
+        told = TellResponder(responder=acting, what=Tell.TAKEN, holders=after.acks)
+        for action in actions:
+            if isinstance(action, TellResponder) and action.responder == acting:
+                told = action
+            else:
+                await self._act(unit, stored, action)
+        if after.state is not machine.state or after.acks != machine.acks:
+            await unit.queue_changed()
+        return told
+
+    async def _act(self, unit: Unit, stored: StoredAlert, action: Action) -> None:
+        match action:
+            case PageResponder(page=page, responder=responder, method=method):
+                await self._page(unit, stored, page, uuid.UUID(responder), method.kind)
+            case PageOutside(page=page):
+                await self._page(unit, stored, page, None, MethodKind.VOICE)
+            case WakeAt(at=at, timer=timer):
+                await unit.jobs.later("wake", at=at, alert=str(stored.id), timer=str(timer))
+            case TellResponder():
+                await self._tell(unit, stored, action)
+            case ConsoleAlarm():
+                case_ = await unit.cases.get(stored.case_id)
+                unit.audit.add("alert.last_resort", f"case:{case_.code}")
+                await unit.queue_changed()
+
+    async def _page(
+        self, unit: Unit, stored: StoredAlert, page: str, responder: uuid.UUID | None, kind: MethodKind
+    ) -> None:
+        await unit.alerts.add_page(uuid.UUID(page), stored.id, responder, kind)
+        await unit.jobs.later("page", page=page)
+
+    async def _tell(self, unit: Unit, stored: StoredAlert, told: TellResponder) -> None:
+        """Send a note by the quietest written method that the person has."""
+        if told.responder == OUTSIDE:
+            return
+        found = await unit.responders.get(uuid.UUID(told.responder))
+        contact = found and (found.contact("telegram") or found.contact("sms"))
+        if not found or not contact:
+            return
+        case = await unit.cases.get(stored.case_id)
+        answer = await self.told(unit, case, found, told)
+        parcel = await unit.outbox.put(OutboxKind.RESPONDER, contact.method, contact.value, answer.to_json())
+        await unit.jobs.later("deliver", parcel=str(parcel))
+
+    async def told(
+        self, unit: Unit, case: Case, responder: StoredResponder | None, told: TellResponder, *, spoken: bool = False
+    ) -> Answer:
+        """What a responder reads or hears about where an alert stands."""
+        language = self.language(responder)
+        values = {
+            "code": ", ".join(case.code) if spoken else case.code,
+            "holders": await self._names(unit, told.holders, told.responder),
+            "level": self.phrases.text(f"level.{case.level.word}", language, Mode.PLAIN, {}),
+            "link": "" if spoken else f"{self.console_url}/cases/{case.code}",
+        }
+        heard = spoken and told.what in {Tell.TAKEN, Tell.NEEDS_SECOND}
+        phrase = "page.taken_voice" if heard else _TOLD[told.what]
+        text = self.phrases.text(phrase, language, Mode.PLAIN, values)
+        return Answer(text=text, language=language, expect=Expect.NOTHING)
+
+    async def _names(self, unit: Unit, holders: Sequence[str], asking: str) -> str:
+        names = {str(r.id): r.name for r in await unit.responders.all()}
+        names |= {str(m.id): m.name for m in await unit.members.all()}
+        return ", ".join(names.get(h, h) for h in holders if h != asking)
+
+    def language(self, responder: StoredResponder | None) -> str:
+        """The language a responder is written to: their first that the line has."""
+        spoken = responder.languages if responder else ()
+        return next((tag for tag in spoken if tag in self.line.languages), self.line.default_language)
+
+    async def find_taken(self, unit: Unit, text: str, responder: StoredResponder) -> StoredAlert | None:
+        """Which alert a responder means: the case code in their words, or the only one that was paged to them."""
+        digits = "".join(c for c in text if c.isdecimal())
+        mine = []
+        for stored in await unit.alerts.ringing():
+            case = await unit.cases.get(stored.case_id)
+            if case.code == digits:
+                return stored
+            if any(p.responder == str(responder.id) for p in Alert.from_json(stored.machine).pages):
+                mine.append(stored)
+        return mine[0] if len(mine) == 1 and digits in {"", "1"} else None
+
+
+_TOLD = {
+    Tell.TAKEN: "page.taken",
+    Tell.ALREADY_TAKEN: "page.not_yours",
+    Tell.NEEDS_SECOND: "page.needs_second",
+    Tell.STOOD_DOWN: "page.not_yours",
+    Tell.RAISED: "page.raised",
+    Tell.CLOSED: "page.late",
+}
+
+_STORED = {
+    PageState.ASKED: paging.PageState.WAITING,
+    PageState.ACCEPTED: paging.PageState.SENT,
+    PageState.SENT: paging.PageState.SENT,
+    PageState.FAILED: paging.PageState.FAILED,
+    PageState.DELIVERED: paging.PageState.DELIVERED,
+    PageState.ANSWERED: paging.PageState.ANSWERED,
+}
+
+
+def _responder(stored: StoredResponder) -> Responder:
+    return Responder(
+        id=str(stored.id),
+        name=stored.name,
+        languages=stored.languages,
+        methods=tuple(Method(kind=MethodKind(c.method), contact=f"{stored.id}/{c.method}") for c in stored.contacts),
+    )

@@ -1,0 +1,159 @@
+"""What one turn puts into its case: opened when the first thing is worth keeping, filed, raised, alerted.
+
+Everything that was said is sealed here and nowhere else. Nothing is decided here but when a case begins.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from bot.house import House
+from bot.thread import ThreadState
+from channels.messages import Incoming
+from dialogs.conversation import Conversation, Mode
+from dialogs.events import Alert, Effect, File, Keep, SetContactRule
+from triage.levels import Assessment, Level
+from triage.review import CaseEvent, transition
+from vault.cases import Case, Entry, EntryKind, Reason
+from vault.unit import Unit
+
+_PAGED: Final = Level.HIGH
+
+
+class Report:
+    """The case of one thread, within one unit."""
+
+    def __init__(self, house: House, unit: Unit, case_id: uuid.UUID | None, incoming: Incoming) -> None:
+        self._house = house
+        self._unit = unit
+        self._incoming = incoming
+        self._case: Case | None = None
+        self._conversation = Conversation()
+        self.case_id = case_id
+
+    def continue_case(self, case_id: uuid.UUID) -> None:
+        """From now on this thread feeds the case that the person's code opened."""
+        self.case_id = case_id
+        self._case = None
+
+    @staticmethod
+    def alerts(effects: Iterable[Effect]) -> tuple[str, ...]:
+        """Reasons for which the flow itself asks for a human."""
+        return tuple(effect.reason for effect in effects if isinstance(effect, Alert))
+
+    async def case(self) -> Case:
+        """The case, begun now if there is none yet."""
+        if self._case is None and self.case_id is not None:
+            self._case = await self._unit.cases.get(self.case_id, lock=True)
+        if self._case is None:
+            self._case = await self._open()
+            self.case_id = self._case.id
+        return self._case
+
+    async def keep(self, thread: ThreadState, effects: Sequence[Effect], *, late: bool) -> None:
+        """Seal, file and raise what this turn came to. `late`: the words still wait to be read."""
+        self._conversation = thread.conversation
+        for effect in effects:
+            match effect:
+                case Keep():
+                    await self._keep(effect)
+                case SetContactRule(rule=rule, hours=hours):
+                    await self._change(contact_rule=rule, contact_hours=hours)
+                case File():
+                    await self._file()
+                case _:
+                    pass
+        assessment = thread.assessment
+        alerts = self.alerts(effects)
+        if assessment and (alerts or self.case_id):
+            await self._judge(assessment, again=bool(alerts))
+        if late and any(isinstance(effect, Keep) for effect in effects):
+            await self._read_later()
+
+    async def _open(self) -> Case:
+        unit, incoming = self._unit, self._incoming
+        language = self._conversation.language or self._house.line.default_language
+        channel = incoming.address.channel
+        case = await unit.cases.open(
+            language=language, channel=channel, level=Level.INFORMATION, dice=self._house.world.dice
+        )
+        unit.audit.add("case.opened", f"case:{case.code}")
+        envelope = Entry(kind=EntryKind.ENVELOPE, channel=channel, address=incoming.address.value)
+        await unit.cases.add(case, envelope)
+        await unit.queue_changed()
+        return case
+
+    async def _keep(self, kept: Keep) -> None:
+        case = await self.case()
+        incoming, conversation = self._incoming, self._conversation
+        text = self._label(kept) if kept.choice else incoming.text
+        entry = Entry(
+            kind=EntryKind.PERSON,
+            text=text,
+            step=kept.step,
+            choice=kept.choice,
+            language=self._house.line.default_language if kept.choice else conversation.language,
+            channel=incoming.address.channel,
+            media=incoming.media,
+        )
+        await self._unit.cases.add(case, entry)
+        await self._change(
+            state=transition(case.state, CaseEvent.WRITE),
+            unread=True,
+            waits=True,
+            discreet=conversation.mode is Mode.DISCREET,
+            language=conversation.language or case.language,
+            channel=incoming.address.channel,
+        )
+        for parcel in await self._unit.outbox.release(case.id):  # "only when I write": they just did
+            await self._unit.jobs.later("deliver", parcel=str(parcel))
+        await self._unit.queue_changed()
+
+    def _label(self, kept: Keep) -> str:
+        """The words of a choice, in the line's own language, for the staff."""
+        step = self._house.flow.steps.get(kept.step)
+        choice = step.choice(kept.choice) if step else None
+        if choice is None:
+            return kept.choice
+        line = self._house.line
+        return self._house.phrases.text(choice.label, line.default_language, Mode.PLAIN, self._house.facts.values)
+
+    async def _file(self) -> None:
+        case = await self.case()
+        if case.filed_at is None:
+            self._unit.audit.add("case.filed", f"case:{case.code}")
+            await self._change(state=transition(case.state, CaseEvent.FILE), filed_at=self._unit.transaction.minute)
+            await self._unit.queue_changed()
+
+    async def _judge(self, assessment: Assessment, *, again: bool) -> None:
+        """Raise the case to its assessment, say why, and page when it is bad. A case is never lowered here."""
+        case = await self.case()
+        worse = assessment.level > case.level or (assessment.life_at_risk and not case.life_at_risk)
+        if not worse and not again:
+            return
+        level = max(assessment.level, case.level)
+        life = assessment.life_at_risk or case.life_at_risk
+        if worse:
+            await self._unit.cases.add(case, reasons_entry(assessment))
+            self._unit.audit.add(f"case.{level.word}", f"case:{case.code}")
+            case = await self._change(level=level, life_at_risk=life)
+        if case.level >= _PAGED:
+            await self._house.pager.urgent(self._unit, case)
+        await self._unit.queue_changed()
+
+    async def _read_later(self) -> None:
+        case = await self.case()
+        words = await self._unit.unread_words.put(case.id, self._incoming.text, case.language)
+        await self._unit.jobs.later("read", words=str(words))
+
+    async def _change(self, **states: object) -> Case:
+        self._case = await self._unit.cases.change((await self.case()).id, **states)
+        return self._case
+
+
+def reasons_entry(assessment: Assessment) -> Entry:
+    """Why a case has its level, for the staff: rules, and the words or answers that fired them."""
+    return Entry(
+        kind=EntryKind.REASONS,
+        reasons=tuple(Reason(rule=r.rule, level=r.level.word, words=r.words) for r in assessment.reasons),
+    )

@@ -1,0 +1,138 @@
+"""The long-running processes: web (webhooks and console) and worker (jobs, and Telegram's long polling).
+
+Both run until SIGTERM or SIGINT, and both outlive a database that goes away.
+"""
+
+import asyncio
+import contextlib
+import signal
+from typing import Final
+
+import psycopg
+from aiohttp import web
+from procrastinate.exceptions import ConnectorException
+
+from bot.app import Refusals, console_app, open_house, public_app
+from bot.house import House
+from bot.logs import Log
+from bot.settings import Settings
+from bot.turn import Turns
+from channels.messages import ChannelName, SendError
+from channels.telegram import Telegram
+
+_PAUSE: Final = 1.0  # seconds before a worker that lost its database looks again
+_JOBS_AT_ONCE: Final = 20
+_GRACE: Final = 10.0  # seconds that running jobs and requests have to finish
+_POLLING: Final = 0x68_61_72_62_70_6F_6C  # whoever holds this lock polls Telegram; PostgreSQL frees a dead holder's
+
+
+def stop_signal() -> asyncio.Event:
+    """Set on SIGTERM and SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def serve_web(settings: Settings, log: Log, *, share_ports: bool = False) -> None:
+    """Webhooks on the public port, staff on the console port."""
+    stop = stop_signal()
+    async with open_house(settings, log) as house:
+        async with _listening(public_app(house), settings.listen, settings.public_port, share=share_ports):
+            async with _listening(console_app(house), settings.listen, settings.console_port, share=share_ports):
+                registering = asyncio.create_task(_register_telegram(house, stop))
+                log.info("web.ready", port=settings.public_port)
+                await stop.wait()
+                registering.cancel()
+
+
+async def serve_worker(settings: Settings, log: Log) -> None:
+    """Jobs, one after another and many at once."""
+    stop = stop_signal()
+    async with open_house(settings, log) as house:
+        log.info("worker.ready")
+        polling = asyncio.create_task(_poll_telegram(house, stop))
+        working = asyncio.create_task(_work(house, stop))
+        await stop.wait()
+        polling.cancel()
+        working.cancel()
+        await asyncio.gather(polling, working, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _listening(app: web.Application, host: str, port: int, *, share: bool):  # type: ignore[no-untyped-def]
+    # No access log: its lines would hold addresses. No server header either.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, reuse_port=share or None).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def _work(house: House, stop: asyncio.Event) -> None:
+    """Run the worker, again and again: it ends when its database goes away."""
+    while not stop.is_set():
+        try:
+            await house.vault.jobs.run_worker_async(
+                concurrency=_JOBS_AT_ONCE,
+                install_signal_handlers=False,
+                fetch_job_polling_interval=1.0,  # seconds by which a wake-up may be late
+                delete_jobs="successful",
+                update_heartbeat_interval=5.0,
+                stalled_worker_timeout=20.0,
+                shutdown_graceful_timeout=_GRACE,
+            )
+        except (ConnectorException, psycopg.OperationalError, ExceptionGroup) as error:
+            house.log.failure("worker.lost_database", error)
+            await asyncio.sleep(_PAUSE)
+
+
+async def _register_telegram(house: House, stop: asyncio.Event) -> None:
+    """Tell Telegram where to deliver, until it has understood."""
+    telegram = house.channels.get(ChannelName.TELEGRAM)
+    settings = house.settings
+    if not isinstance(telegram, Telegram) or not settings.telegram_webhook_secret:
+        return
+    while not stop.is_set():
+        try:
+            await telegram.register_webhook(settings.public_url, settings.telegram_webhook_secret)
+            return
+        except SendError as error:
+            house.log.warning("telegram.not_registered", code=error.code)
+            await asyncio.sleep(min(error.after or 5, 60))
+
+
+async def _poll_telegram(house: House, stop: asyncio.Event) -> None:
+    """Poll in exactly one process: whoever holds PostgreSQL's lock, for as long as that connection lives."""
+    telegram = house.channels.get(ChannelName.TELEGRAM)
+    if not isinstance(telegram, Telegram) or house.settings.telegram_webhook_secret:
+        return
+    while not stop.is_set():
+        try:
+            async with await psycopg.AsyncConnection.connect(house.settings.database_url, autocommit=True) as holder:
+                await _poll_while_holding(house, telegram, holder)
+        except psycopg.Error as error:
+            house.log.failure("telegram.lost_lock", error)
+        await asyncio.sleep(_PAUSE)
+
+
+async def _poll_while_holding(
+    house: House, telegram: Telegram, holder: "psycopg.AsyncConnection[tuple[bool, ...]]"
+) -> None:
+    row = await (await holder.execute("SELECT pg_try_advisory_lock(%s)", [_POLLING])).fetchone()
+    if not row or not row[0]:
+        return
+    lost = asyncio.Event()
+    polling = asyncio.create_task(telegram.poll(Turns(house).take, Refusals(house), lost))
+    try:
+        while not polling.done():
+            await holder.execute("SELECT 1")  # raises when the connection, and with it the lock, is gone
+            await asyncio.sleep(_PAUSE)
+        await polling
+    finally:
+        lost.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await polling

@@ -1,0 +1,63 @@
+"""What is kept of a conversation between two turns: its state, how bad it looks, and the end of the code it was given.
+
+Plain JSON for the vault, which locks it in the epoch. No word of the person is in it: reasons are kept without theirs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dialogs.conversation import Conversation
+from triage.levels import Assessment, Level, Reason
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadState:
+    """One person's thread. `code_end`: the last group of the code just given, until it is confirmed."""
+
+    conversation: Conversation = field(default_factory=Conversation)
+    assessment: Assessment | None = None
+    code_end: str = field(default="", repr=False)
+
+    def but(self, **changes: Any) -> "ThreadState":
+        """The same with some parts changed."""
+        return replace(self, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; the inverse of `from_json`."""
+        return {
+            "version": _VERSION,
+            "conversation": self.conversation.to_json(),
+            "assessment": _assessment_to_json(self.assessment) if self.assessment else None,
+            "code_end": self.code_end,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "ThreadState":
+        """Rebuild a stored thread. Raises dialogs.conversation.UnknownVersion for a conversation from the future."""
+        stored = value["assessment"]
+        return cls(
+            conversation=Conversation.from_json(value["conversation"]),
+            assessment=_assessment_from_json(stored) if stored else None,
+            code_end=value["code_end"],
+        )
+
+
+def _assessment_to_json(assessment: Assessment) -> dict[str, Any]:
+    return {
+        "level": assessment.level.word,
+        "life": assessment.life_at_risk,
+        "unread": assessment.unread,
+        "reasons": [[r.rule, r.level.word, r.times] for r in assessment.reasons],
+    }
+
+
+def _assessment_from_json(value: Mapping[str, Any]) -> Assessment:
+    return Assessment(
+        level=Level.of(value["level"]),
+        life_at_risk=value["life"],
+        unread=value["unread"],
+        reasons=tuple(Reason(rule=r, level=Level.of(level), times=times) for r, level, times in value["reasons"]),
+    )
