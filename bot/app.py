@@ -1,4 +1,4 @@
-"""Builds and wires everything, on one page: settings and line.yml in, a House out; and the web applications of a house."""
+"""Builds and wires everything: settings and line.yml in, a House out; and the web applications of a house."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,17 +1,16 @@
 """The `harborline` command: one table of commands, one sentence for every error.
 
-Exit status: 0 done, 1 it failed, 2 wrong usage or settings. What a command does is in a module of its own, imported
-only when it runs.
+Exit status: 0 done, 1 it failed, 2 wrong usage or settings. What a command does is in a module of its own.
 """
 
 import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Sequence
-from importlib import import_module
-from typing import Final, NamedTuple
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, NamedTuple
 
+from bot import admin, commands, demo, doctor, evaluate, rehearse
 from bot.context import Context
 from bot.errors import CommandFailed
 from bot.logs import Log, quiet_libraries
@@ -19,11 +18,11 @@ from bot.settings import BadSettings, read_settings
 
 
 class Command(NamedTuple):
-    """One command: what it does, an example, where it lives ("module:function"), and its arguments."""
+    """One command: what it does, an example, the function that does it, and its arguments."""
 
     does: str
     example: str
-    runs: str
+    runs: Callable[[Context], Coroutine[Any, Any, None]]
     arguments: Callable[[argparse.ArgumentParser], None]
 
 
@@ -82,32 +81,30 @@ def _rehearse(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS: Final[dict[str, Command]] = {
     "demo": Command(
-        "a whole hotline on this machine, with practice carriers", "harborline demo --port 8000", "bot.demo:run", _demo
+        "a whole hotline on this machine, with practice carriers", "harborline demo --port 8000", demo.run, _demo
     ),
-    "serve": Command("the web processes", "harborline serve --workers 2", "bot.commands:serve", _workers),
-    "worker": Command("the job processes", "harborline worker --workers 2", "bot.commands:worker", _workers),
+    "serve": Command("the web processes", "harborline serve --workers 2", commands.serve, _workers),
+    "worker": Command("the job processes", "harborline worker --workers 2", commands.worker, _workers),
     "rehearse": Command(
-        "play a conversation in the terminal", "harborline rehearse --lang es", "bot.rehearse:run", _rehearse
+        "play a conversation in the terminal", "harborline rehearse --lang es", rehearse.run, _rehearse
     ),
-    "evaluate": Command(
-        "score messages in a file", "harborline evaluate texts.tsv --json", "bot.evaluate:run", _evaluate
-    ),
-    "doctor": Command("check that everything is well", "harborline doctor", "bot.doctor:run", _none),
-    "keys": Command("the key ring", "harborline keys init", "bot.admin:keys", _keys),
-    "staff": Command("who may open cases", "harborline staff add rosa --by amina", "bot.admin:staff", _staff),
+    "evaluate": Command("score messages in a file", "harborline evaluate texts.tsv --json", evaluate.run, _evaluate),
+    "doctor": Command("check that everything is well", "harborline doctor", doctor.run, _none),
+    "keys": Command("the key ring", "harborline keys init", admin.keys, _keys),
+    "staff": Command("who may open cases", "harborline staff add rosa --by amina", admin.staff, _staff),
     "rota": Command(
-        "who is paged", "harborline rota add amina --languages es,en --sms +15551234567", "bot.admin:rota", _rota
+        "who is paged", "harborline rota add amina --languages es,en --sms +15551234567", admin.rota, _rota
     ),
-    "audit": Command("who did what, verified", "harborline audit verify export.json", "bot.admin:audit", _audit),
+    "audit": Command("who did what, verified", "harborline audit verify export.json", admin.audit, _audit),
 }
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(prog="harborline", description="An anonymous multilingual reporting hotline.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
-        sub = commands.add_parser(
+        sub = subparsers.add_parser(
             name, help=command.does, description=command.does.capitalize() + ".", epilog=f"Example: {command.example}"
         )
         command.arguments(sub)
@@ -121,9 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = read_settings(os.environ)
         log = Log(settings.log_level)
         quiet_libraries(log)
-        module, function = COMMANDS[parsed.command].runs.split(":")
-        runs = getattr(import_module(module), function)
-        asyncio.run(runs(Context(settings, log, parsed)))
+        asyncio.run(COMMANDS[parsed.command].runs(Context(settings, log, parsed)))
     except BadSettings as error:
         return _complain(error.problems, 2)
     except CommandFailed as error:

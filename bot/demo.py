@@ -99,7 +99,11 @@ def practice_exchange(made: Practice, ports: Ports, *, speed: float = 1.0) -> Ex
         made.telegram_bot_token,
         BOT_NAME,
         lines=[
-            CarrierLine(number=SMS_NUMBER, sms_url=f"{public}/twilio/messages"),
+            CarrierLine(
+                number=SMS_NUMBER,
+                sms_url=f"{public}/twilio/messages#rc=3&rp=5xx",  # as docs/operating.md tells to set up a number
+                sms_status_url=f"{public}/twilio/status",
+            ),
             CarrierLine(
                 number=VOICE_NUMBER, voice_url=f"{public}/twilio/voice", status_url=f"{public}/twilio/voice/status"
             ),

@@ -1,4 +1,4 @@
-"""What the console asks of the house: staff's words on their way, within the person's own rule; and the pager's news."""
+"""What the console asks of the house: staff's words on their way within the person's rule, and the pager's news."""
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -24,24 +24,12 @@ class Desk:
     async def answer(self, unit: Unit, case: Case, *, channel: str, address: str, text: str, member: Member) -> str:
         """Send, hold or leave staff's words, as the person's rule and channel allow; gives the parcel's id."""
         left = await unit.codes.leave(case.id, text)
+        state = _fate(case, channel, left=left)
         answer = self._worded(case, text).to_json()
-        if channel == ChannelName.VOICE:
-            if not left:
-                raise Held(
-                    "This person called and has no return code, so no answer can reach them. "
-                    "Keep it as a note: it is here when they call again."
-                )
-            return str(await self._put(unit, case, channel, address, answer, OutboxState.LEFT))
-        match case.contact_rule:
-            case "never_first":
-                if not left:
-                    raise Held("This person asked not to be contacted and has no return code. Keep it as a note.")
-                return str(await self._put(unit, case, channel, address, answer, OutboxState.LEFT))
-            case "when_i_write":
-                return str(await self._put(unit, case, channel, address, answer, OutboxState.HELD))
-        parcel = await self._put(unit, case, channel, address, answer, OutboxState.WAITING)
-        at = _within(case.contact_hours, unit.transaction.now, ZoneInfo(self.house.line.time_zone))
-        await unit.jobs.later("deliver", at=at, parcel=str(parcel))
+        parcel = await unit.outbox.put(OutboxKind.STAFF, channel, address, answer, case_id=case.id, state=state)
+        if state is OutboxState.WAITING:
+            at = _within(case.contact_hours, unit.transaction.now, ZoneInfo(self.house.line.time_zone))
+            await unit.jobs.later("deliver", at=at, parcel=str(parcel))
         return str(parcel)
 
     async def acknowledge(self, unit: Unit, case: Case, member: Member) -> None:
@@ -66,10 +54,18 @@ class Desk:
         words = house.phrases.text("staff.answer", language, mode, {**house.facts.values, "text": text})
         return Answer(text=words, language=language, expect=Expect.NOTHING)
 
-    async def _put(
-        self, unit: Unit, case: Case, channel: str, address: str, answer: dict[str, object], state: OutboxState
-    ) -> object:
-        return await unit.outbox.put(OutboxKind.STAFF, channel, address, answer, case_id=case.id, state=state)
+
+def _fate(case: Case, channel: str, *, left: bool) -> OutboxState:
+    """What the person's own rule and channel make of an answer. `left`: it also waits under their return code."""
+    if channel == ChannelName.VOICE or case.contact_rule == "never_first":
+        if left:
+            return OutboxState.LEFT
+        who = "called" if channel == ChannelName.VOICE else "asked not to be contacted"
+        raise Held(
+            f"This person {who} and has no return code, so no answer can reach them. "
+            "Keep it as a note: it is here when they come back."
+        )
+    return OutboxState.HELD if case.contact_rule == "when_i_write" else OutboxState.WAITING
 
 
 def _within(hours: str, now: datetime, zone: ZoneInfo) -> datetime | None:

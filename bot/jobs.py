@@ -25,6 +25,7 @@ from triage.assess import assess
 from triage.levels import Level
 from vault.delivery import OutboxState, Parcel
 from vault.errors import NotFound
+from vault.paging import StoredPage
 
 _DELAYS: Final = (2, 5, 15, 60, 300, 900, 3600)  # seconds between tries of a delivery
 _MOST_TRIES: Final = 30
@@ -124,10 +125,13 @@ class Jobs:
     async def report(self, delivery: Delivery) -> None:
         """What a provider says of something we sent: a page or a parcel. Unknown references are counted."""
         house = self._house
+        if delivery.copy:
+            channel = ChannelName.VOICE if delivery.copy.startswith("calls/") else ChannelName.SMS
+            await self._note_copy(channel, delivery.copy)
         try:
             reference = uuid.UUID(delivery.reference)
-        except ValueError:
-            house.counts["news_unknown"] += 1
+        except ValueError:  # an answer that went out in a webhook's response has no reference of ours
+            house.counts["news_without_reference"] += 1
             return
         async with house.vault.unit() as unit:
             try:
@@ -152,18 +156,21 @@ class Jobs:
             return
         contact = responder.contact(stored.method) if responder else None
         value = contact.value if contact else "" if stored.responder_id else house.line.triage.outside_number
-        answer = page_answer(house, case, stored, responder)
-        try:
-            if not value:  # the responder was removed, or has changed this method, since the page was asked for
-                raise SendError(None, retry=False, say="This contact is gone. Look at `harborline rota show`.")
-            await self._send(stored.method, value, answer.to_json(), page_id)
-            state, error = PageState.ACCEPTED, None
-        except SendError as refused:
-            state, error = PageState.FAILED, refused.code
-            house.log.warning("page.refused", page=page_id, method=stored.method, code=refused.code)
+        state, error = await self._page(stored, value, page_answer(house, case, stored, responder))
         house.log.info("page.sent", page=page_id, method=stored.method, state=state, level=case.level.word)
         async with house.vault.unit() as unit:
             await house.pager.news(unit, page_id, state, error)
+
+    async def _page(self, page: StoredPage, value: str, answer: Answer) -> tuple[PageState, int | None]:
+        """Hand the page over; a refusal is news for the pager, which tries the next method or person."""
+        if not value:  # the responder was removed, or has changed this method, since the page was asked for
+            return PageState.FAILED, None
+        try:
+            await self._send(page.method, value, answer.to_json(), page.id)
+        except SendError as refused:
+            self._house.log.warning("page.refused", page=page.id, method=page.method, code=refused.code)
+            return PageState.FAILED, refused.code
+        return PageState.ACCEPTED, None
 
     async def wake(self, alert: str, timer: str) -> None:
         """A moment that the pager asked for has come."""

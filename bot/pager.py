@@ -84,7 +84,7 @@ class Pager:
         await self._apply(unit, stored, Alert.from_json(stored.machine), TimedOut(timer=timer))
 
     async def look(self, unit: Unit) -> int:
-        """Do whatever is due, even if its wake-up was lost; page what nobody read in time. Gives the number of alerts."""
+        """Do what is due, even if its wake-up was lost; page what nobody read in time. Gives the number of alerts."""
         ringing = await unit.alerts.ringing()
         for stored in ringing:
             await self._apply(unit, stored, Alert.from_json(stored.machine), Tick())

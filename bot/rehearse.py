@@ -50,7 +50,7 @@ async def run(context: Context) -> None:
             channel=arguments.channel,
             turns=tuple(beats),
         )
-        Path(arguments.record).write_text(write_story(story), encoding="utf-8")
+        Path(arguments.record).write_text(write_story(story), encoding="utf-8")  # noqa: ASYNC240 - nobody else waits
         sys.stdout.write(f"Recorded in {arguments.record}.\n")
 
 

@@ -6,6 +6,7 @@ Both run until SIGTERM or SIGINT, and both outlive a database that goes away.
 import asyncio
 import contextlib
 import signal
+from collections.abc import AsyncIterator
 from typing import Final
 
 import psycopg
@@ -38,13 +39,15 @@ def stop_signal() -> asyncio.Event:
 async def serve_web(settings: Settings, log: Log, *, share_ports: bool = False) -> None:
     """Webhooks on the public port, staff on the console port."""
     stop = stop_signal()
-    async with open_house(settings, log) as house:
-        async with _listening(public_app(house), settings.listen, settings.public_port, share=share_ports):
-            async with _listening(console_app(house), settings.listen, settings.console_port, share=share_ports):
-                registering = asyncio.create_task(_register_telegram(house, stop))
-                log.info("web.ready", port=settings.public_port)
-                await stop.wait()
-                registering.cancel()
+    async with (
+        open_house(settings, log) as house,
+        _listening(public_app(house), settings.listen, settings.public_port, share=share_ports),
+        _listening(console_app(house), settings.listen, settings.console_port, share=share_ports),
+    ):
+        registering = asyncio.create_task(_register_telegram(house, stop))
+        log.info("web.ready", port=settings.public_port)
+        await stop.wait()
+        registering.cancel()
 
 
 async def serve_worker(settings: Settings, log: Log) -> None:
@@ -61,8 +64,7 @@ async def serve_worker(settings: Settings, log: Log) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _listening(app: web.Application, host: str, port: int, *, share: bool):  # type: ignore[no-untyped-def]
-    # No access log: its lines would hold addresses. No server header either.
+async def _listening(app: web.Application, host: str, port: int, *, share: bool) -> AsyncIterator[None]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE)
     await runner.setup()
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dialogs.conversation import Conversation
-from triage.levels import Assessment, Level, Reason
+from triage.levels import Assessment
 
 _VERSION = 1
 
@@ -30,7 +30,7 @@ class ThreadState:
         return {
             "version": _VERSION,
             "conversation": self.conversation.to_json(),
-            "assessment": _assessment_to_json(self.assessment) if self.assessment else None,
+            "assessment": _without_words(self.assessment).to_json() if self.assessment else None,
             "code_end": self.code_end,
         }
 
@@ -40,24 +40,10 @@ class ThreadState:
         stored = value["assessment"]
         return cls(
             conversation=Conversation.from_json(value["conversation"]),
-            assessment=_assessment_from_json(stored) if stored else None,
+            assessment=Assessment.from_json(stored) if stored else None,
             code_end=value["code_end"],
         )
 
 
-def _assessment_to_json(assessment: Assessment) -> dict[str, Any]:
-    return {
-        "level": assessment.level.word,
-        "life": assessment.life_at_risk,
-        "unread": assessment.unread,
-        "reasons": [[r.rule, r.level.word, r.times] for r in assessment.reasons],
-    }
-
-
-def _assessment_from_json(value: Mapping[str, Any]) -> Assessment:
-    return Assessment(
-        level=Level.of(value["level"]),
-        life_at_risk=value["life"],
-        unread=value["unread"],
-        reasons=tuple(Reason(rule=r, level=Level.of(level), times=times) for r, level, times in value["reasons"]),
-    )
+def _without_words(assessment: Assessment) -> Assessment:
+    return replace(assessment, reasons=tuple(replace(reason, words="") for reason in assessment.reasons))

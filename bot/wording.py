@@ -66,12 +66,18 @@ class Wording:
             case GiveCode(phrase=phrase):
                 yield self.say(phrase, code=slowly(self.code) if self._spoken else grouped(self.code))
             case ReadAnswers():
-                yield from self.waiting
+                for answer in self.waiting:
+                    yield self.say("staff.answer", text=answer)
 
     def _choice(self, option: Option) -> Choice:
         label = self.say(option.label)
-        spoken = self.say("voice.press", label=label, key=option.key) if self._spoken else ""
-        return Choice(id=option.id, key=option.key, label=label, spoken=spoken)
+        tag = option.label.removeprefix("language:") if option.label.startswith("language:") else ""
+        spoken = self._say_in(tag or self.language, label, option.key) if self._spoken else ""
+        return Choice(id=option.id, key=option.key, label=label, spoken=spoken, language=tag)
+
+    def _say_in(self, language: str, label: str, key: str) -> str:
+        """How a choice is offered by ear: the name of a language in that language."""
+        return self.phrases.text("voice.press", language, self.conversation.mode, {"label": label, "key": key})
 
 
 def slowly(code: str) -> str:

@@ -81,7 +81,8 @@ class Choice:
     id: str  # comes back as Incoming.text when a button is pressed; at most 60 bytes (Telegram allows 64)
     key: str  # digit to type or press, "" for none
     label: str
-    spoken: str = ""  # how voice offers it, e.g. "For yes, press 1."
+    spoken: str = ""  # how voice offers it, e.g. "Yes: press 1."
+    language: str = ""  # tag of the voice that reads it, when that is not the Answer's: the name of a language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,7 @@ class Answer:
             "text": self.text,
             "language": self.language,
             "expect": self.expect.value,
-            "choices": [[c.id, c.key, c.label, c.spoken] for c in self.choices],
+            "choices": [[c.id, c.key, c.label, c.spoken, c.language] for c in self.choices],
         }
 
     @classmethod
@@ -109,7 +110,9 @@ class Answer:
             text=value["text"],
             language=value["language"],
             expect=Expect(value["expect"]),
-            choices=tuple(Choice(id=i, key=k, label=n, spoken=s) for i, k, n, s in value["choices"]),
+            choices=tuple(
+                Choice(id=i, key=k, label=n, spoken=s, language=tag) for i, k, n, s, tag in value["choices"]
+            ),
         )
 
 

@@ -202,10 +202,12 @@ def _gathering(answer: Answer, prompt: _Prompt) -> dict[str, Any]:
 
 
 def _say(node: Any, answer: Answer, times: int) -> None:
-    speaker = speaker_of(answer.language) or LAST_RESORT
+    spoken = [(answer.text, answer.language)]
+    spoken += [(c.spoken or f"{c.key} {c.label}", c.language or answer.language) for c in answer.choices]
     for turn in range(times):
         if turn:
             node.pause(length=1)
-        for words in (answer.text, *(choice.spoken or f"{choice.key} {choice.label}" for choice in answer.choices)):
+        for words, language in spoken:
+            speaker = speaker_of(language) or LAST_RESORT
             for part in split(legible(words), SPOKEN_LIMIT):
                 node.say(part, language=speaker.says, voice=speaker.voice)

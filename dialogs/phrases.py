@@ -164,7 +164,9 @@ def is_telling(text: str, word: str, script: str) -> bool:
         return word in text
     if script == "Latn":
         return re.search(rf"(?<!\w){re.escape(word)}", text) is not None
-    before, after = r"(?:^|[\s\W])", r"(?:$|[\s.,:;?؟،।()])"
+    # A vowel sign of Devanagari is no letter to `re`, but it is the middle of a word.
+    before = r"(?<![\w\u0900-\u0963])" if script == "Deva" else r"(?:^|[\s\W])"
+    after = r"(?:$|[\s.,:;?؟،।()])"
     article = "(?:[وفبكل]?(?:ال)?|لل)" if script == "Arab" else ""
     return re.search(f"{before}{article}{re.escape(word)}{after}", text) is not None
 

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -36,7 +35,7 @@ def at(url: str, database: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
     """One PostgreSQL a test process; stopped at the end by its own exit handler."""
     directory = tmp_path_factory.mktemp("pg")
     url = EmbeddedPostgres(directory).start()
@@ -45,7 +44,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("SELECT pg_reload_conf()")
     migrate(at(url, "template_harborline"))
-    yield Cluster(url, directory)
+    return Cluster(url, directory)
 
 
 @pytest.fixture

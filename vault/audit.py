@@ -142,6 +142,7 @@ def verify(lines: Iterable[Line], key: Ed25519PublicKey, *, after: Line | None =
     return count
 
 
-def _hash(previous: bytes, number: int, at: datetime, actor: str, action: str, subject: str) -> bytes:
-    line = json.dumps([number, at.astimezone(UTC).isoformat(), actor, action, subject], ensure_ascii=True)
+def _hash(previous: bytes, number: int, at: datetime, *what: str) -> bytes:
+    """The hash of a line: of the one before, the number, the time, and actor, action and subject."""
+    line = json.dumps([number, at.astimezone(UTC).isoformat(), *what], ensure_ascii=True)
     return hashlib.sha256(previous + line.encode()).digest()

@@ -1,0 +1,1 @@
+"""Benchmarks: one run, one table, written to bench/results.md. Not part of the tests."""
