@@ -15,6 +15,7 @@ from bot.context import Context
 from bot.errors import CommandFailed
 from bot.logs import Log, quiet_libraries
 from bot.settings import BadSettings, read_settings
+from vault.unit import DATABASE_AWAY
 
 
 class Command(NamedTuple):
@@ -123,6 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(error.problems, 2)
     except CommandFailed as error:
         return _complain([str(error)], error.status)
+    except DATABASE_AWAY:
+        return _complain(["The database cannot be reached: start it, or correct DATABASE_URL."], 1)
     except KeyboardInterrupt:
         return 130
     return 0

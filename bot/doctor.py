@@ -59,6 +59,7 @@ async def examine(house: House) -> AsyncIterator[Finding]:
             teams, responders = await unit.cases.teams(), await unit.responders.all()
             held, since = await unit.copies.held()
             rota = await house.pager.rota(unit)
+            failed = await unit.jobs.failed()
     except DATABASE_AWAY:
         yield Finding("database", "It cannot be reached: start it, or correct DATABASE_URL.")
         return
@@ -71,6 +72,7 @@ async def examine(house: House) -> AsyncIterator[Finding]:
     yield Finding(
         "on call", f"{len(week)} stretches of next week have nobody: see on_call in line.yml." if week else ""
     )
+    yield Finding(f"jobs given up: {failed}", "Look for their failure in the worker's log." if failed else "")
     for check in _CHECKS:
         yield check(house)
     late = since is not None and datetime.now(UTC) - since > _COPIES

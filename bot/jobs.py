@@ -23,11 +23,15 @@ from channels.telegram import Telegram
 from triage.alerts import PageState
 from triage.assess import assess
 from triage.levels import Level
+from triage.review import CaseState
 from vault.delivery import OutboxState, Parcel
 from vault.errors import NotFound
 from vault.paging import StoredPage
 
 _DELAYS: Final = (2, 5, 15, 60, 300, 900, 3600)  # seconds between tries of a delivery
+# What a task does not expect, such as a database that went away, is tried again for about an hour; then the job
+# counts as failed, and doctor and /metrics show it.
+_AGAIN: Final = procrastinate.RetryStrategy(max_attempts=80, wait=1, linear_wait=1)
 _MOST_TRIES: Final = 30
 _ERASE_DELAY: Final = timedelta(minutes=10)
 _ERASE_TRIES: Final = 150  # about a day
@@ -57,7 +61,7 @@ class Jobs:
     def register(self, app: procrastinate.App) -> None:
         """Name every task, and the periodic ones with their schedule."""
         for task in (self.deliver, self.page, self.wake, self.read, self.rest, self.erase_copy, self.erase_chat):
-            app.task(name=task.__name__)(task)
+            app.task(name=task.__name__, retry=_AGAIN)(task)
         # The sixth field is seconds: whatever lost its wake-up is found within ten.
         look = app.task(name="look", queueing_lock="look")(self.look)
         app.periodic(cron="* * * * * */10")(look)
@@ -181,7 +185,16 @@ class Jobs:
         """Every ten seconds: alerts whose wake-up was lost, cases nobody read in time, jobs of dead workers."""
         house = self._house
         async with house.vault.unit() as unit:
-            await house.pager.look(unit)
+            now = unit.transaction.now
+            ringing = await unit.alerts.ringing()
+            unread = await unit.cases.in_states((CaseState.DRAFT, CaseState.OPEN))
+        for alert in ringing:
+            async with house.vault.unit() as unit:
+                await house.pager.tick(unit, alert.id)
+        for case in unread:
+            if house.pager.is_overdue(case, now):
+                async with house.vault.unit() as unit:
+                    await house.pager.backstop(unit, case.id)
         stalled = await house.vault.jobs.job_manager.get_stalled_jobs(seconds_since_heartbeat=_STALLED)
         for job in stalled:
             await house.vault.jobs.job_manager.retry_job(job)

@@ -3,12 +3,14 @@
 No secrets and no staff numbers are in it: responders' contacts are kept, locked, by `harborline rota`.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Final, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from dialogs.conversation import Mode
 from dialogs.lexicon import Lexicon
@@ -19,6 +21,31 @@ from triage.rota import Responder, Rota, Rotation
 
 Tag = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Number = Annotated[str, Field(pattern=r"^(\+[1-9][0-9]{6,14})?$")]
+
+_NUMERAL: Final = re.compile(r"-?[0-9]{1,8}(\.[0-9]+)?")  # longer ones are telephone numbers
+
+
+def _numbers(value: Any) -> Any:
+    """Numerals as numbers: every scalar of the file is text, and the policy takes nothing but a number for one."""
+    if isinstance(value, Mapping):
+        return {name: _numbers(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_numbers(part) for part in value]
+    if isinstance(value, str) and _NUMERAL.fullmatch(value):
+        return float(value) if "." in value else int(value)
+    return value
+
+
+def _known_zone(name: str) -> str:
+    """The name of a time zone. Checked at start: at night it would stop a page."""
+    try:
+        ZoneInfo(name)
+    except (OSError, LookupError, ValueError):
+        raise ValueError("no time zone has this name: use one such as Europe/Madrid") from None
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
 
 
 class _Settings(BaseModel):
@@ -40,7 +67,7 @@ class Layer(_Settings):
     start: date
     handover: time = time(9)
     days: Annotated[int, Field(ge=1, le=366)] = 7
-    time_zone: str = "UTC"
+    time_zone: Zone = "UTC"
 
 
 class Line(_Settings):
@@ -54,9 +81,9 @@ class Line(_Settings):
     emergency_number: Annotated[str, Field(pattern=r"^[0-9]{2,6}$")]
     numbers: Numbers = Numbers()
     mode: Mode = Mode.PLAIN
-    time_zone: str = "UTC"
+    time_zone: Zone = "UTC"
     idle_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
-    triage: TriagePolicy = TriagePolicy()
+    triage: Annotated[TriagePolicy, BeforeValidator(_numbers)] = TriagePolicy()
     on_call: tuple[Layer, ...] = ()
 
     @model_validator(mode="after")

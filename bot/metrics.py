@@ -9,6 +9,7 @@ async def metrics(house: House) -> str:
         cases = await unit.cases.count()
         ringing = len(await unit.alerts.ringing())
         held, _ = await unit.copies.held()
+        failed = await unit.jobs.failed()
     lines = ["# TYPE harborline_events_total counter"]
     lines += [f'harborline_events_total{{event="{name}"}} {n}' for name, n in sorted(house.counts.items())]
     lines += ["# TYPE harborline_cases gauge"]
@@ -20,6 +21,8 @@ async def metrics(house: House) -> str:
         f"harborline_alerts_ringing {ringing}",
         "# TYPE harborline_provider_copies gauge",
         f"harborline_provider_copies {held}",
+        "# TYPE harborline_jobs_failed gauge",
+        f"harborline_jobs_failed {failed}",
         "# TYPE harborline_understanding_ready gauge",
         f"harborline_understanding_ready {int(house.understanding.ready)}",
     ]

@@ -7,11 +7,13 @@ pages and their jobs are one fact.
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.line import Line
 from bot.world import World
 from channels.messages import Answer, Expect
 from dialogs.conversation import Mode
+from dialogs.lexicon import normal
 from dialogs.phrases import Phrases
 from triage.alerts import (
     OUTSIDE,
@@ -35,11 +37,11 @@ from triage.alerts import (
 )
 from triage.escalation import new_alert, step
 from triage.policy import When
-from triage.review import CaseState
 from triage.rota import Method, MethodKind, Responder, Rota
 from vault import paging
 from vault.cases import Case
 from vault.delivery import OutboxKind
+from vault.errors import NotFound
 from vault.paging import StoredAlert, StoredResponder
 from vault.unit import Unit
 
@@ -57,12 +59,9 @@ class Pager:
         """The case has a level that may page: open its alert, or make it worse. Harmless when repeated."""
         stored = await unit.alerts.of_case(case.id)
         if stored is not None:
-            raised = Raised(level=case.level, life_at_risk=case.life_at_risk)
-            await self._apply(unit, stored, Alert.from_json(stored.machine), raised)
-            return
-        if self.line.triage.of(case.level).page is When.PAST_TARGET:
-            return
-        await self._open(unit, case)
+            await self._apply(unit, stored.id, Raised(level=case.level, life_at_risk=case.life_at_risk))
+        elif self.line.triage.of(case.level).page is not When.PAST_TARGET:
+            await self._open(unit, case)
 
     async def _open(self, unit: Unit, case: Case) -> None:
         alert_id = self.world.new_id()
@@ -73,55 +72,55 @@ class Pager:
             life_at_risk=case.life_at_risk,
             policy=self.line.triage,
         )
-        stored = StoredAlert(id=alert_id, case_id=case.id, ringing=True, machine=machine.to_json())
         unit.audit.add("alert.opened", f"case:{case.code}")
-        await unit.alerts.save(stored)  # pages refer to it
-        await self._apply(unit, stored, machine, Opened())
+        await unit.alerts.save(StoredAlert(id=alert_id, case_id=case.id, ringing=True, machine=machine.to_json()))
+        await self._apply(unit, alert_id, Opened())
 
     async def timed_out(self, unit: Unit, alert_id: uuid.UUID, timer: int) -> None:
         """A wake-up has come."""
-        stored = await unit.alerts.get(alert_id)
-        await self._apply(unit, stored, Alert.from_json(stored.machine), TimedOut(timer=timer))
+        await self._apply(unit, alert_id, TimedOut(timer=timer))
 
-    async def look(self, unit: Unit) -> int:
-        """Do what is due, even if its wake-up was lost; page what nobody read in time. Gives the number of alerts."""
-        ringing = await unit.alerts.ringing()
-        for stored in ringing:
-            await self._apply(unit, stored, Alert.from_json(stored.machine), Tick())
-        for case in await unit.cases.in_states((CaseState.DRAFT, CaseState.OPEN)):
-            late = unit.transaction.now - case.opened_at > self.line.triage.target(case.level)
-            if late and case.unread and await unit.alerts.of_case(case.id) is None:
-                await self._open(unit, case)
-        return len(ringing)
+    async def tick(self, unit: Unit, alert_id: uuid.UUID) -> None:
+        """Do whatever is due for this alert, even if its wake-up was lost."""
+        await self._apply(unit, alert_id, Tick())
+
+    async def backstop(self, unit: Unit, case_id: uuid.UUID) -> None:
+        """Page for a case that nobody has read within its target."""
+        case = await unit.cases.get(case_id, lock=True)
+        if self.is_overdue(case, unit.transaction.now) and await unit.alerts.of_case(case.id) is None:
+            await self._open(unit, case)
+
+    def is_overdue(self, case: Case, now: datetime) -> bool:
+        """True when nobody has read it and its target has passed."""
+        return case.unread and now - case.opened_at > self.line.triage.target(case.level)
 
     async def news(self, unit: Unit, page_id: uuid.UUID, state: PageState, error: int | None = None) -> None:
         """What a provider says of a page. Raises NotFound for a page that is not ours."""
         page = await unit.alerts.page(page_id)
         await unit.alerts.set_page(page_id, _STORED[state], error=error)
-        stored = await unit.alerts.get(page.alert_id)
-        news = PageNews(page=str(page_id), state=state, error=error)
-        await self._apply(unit, stored, Alert.from_json(stored.machine), news)
+        await self._apply(unit, page.alert_id, PageNews(page=str(page_id), state=state, error=error))
 
-    async def acknowledged(self, unit: Unit, stored: StoredAlert, who: str) -> TellResponder:
+    async def acknowledged(self, unit: Unit, alert_id: uuid.UUID, who: str) -> TellResponder:
         """Somebody has it; gives what to tell them. `who` is a responder's or a member's id, or OUTSIDE."""
+        stored = await unit.alerts.get(alert_id)
         case = await unit.cases.get(stored.case_id)
         unit.audit.add("alert.acknowledged", f"case:{case.code}", actor=f"responder:{who}"[:48])
-        return await self._apply(unit, stored, Alert.from_json(stored.machine), Acknowledged(responder=who), acting=who)
+        return await self._apply(unit, alert_id, Acknowledged(responder=who), acting=who)
 
     async def closed(self, unit: Unit, case: Case) -> None:
         """Staff closed the case: nobody is called any more."""
         stored = await unit.alerts.of_case(case.id)
         if stored is not None:
-            await self._apply(unit, stored, Alert.from_json(stored.machine), Closed())
+            await self._apply(unit, stored.id, Closed())
 
     async def rota(self, unit: Unit) -> Rota:
         """Who can be paged now: the calendar of line.yml over the people in the vault."""
         return self.line.rota(tuple(_responder(r) for r in await unit.responders.all()))
 
-    async def _apply(
-        self, unit: Unit, stored: StoredAlert, machine: Alert, event: Event, *, acting: str = ""
-    ) -> TellResponder:
+    async def _apply(self, unit: Unit, alert_id: uuid.UUID, event: Event, *, acting: str = "") -> TellResponder:
         """One step of the machine: keep it, then note what it asks for. Gives what the acting person is told."""
+        stored = await unit.alerts.get(alert_id)  # locked: two events of one alert never overtake each other
+        machine = Alert.from_json(stored.machine)
         rota = await self.rota(unit)
         after, actions = step(
             machine,
@@ -204,17 +203,24 @@ class Pager:
         spoken = responder.languages if responder else ()
         return next((tag for tag in spoken if tag in self.line.languages), self.line.default_language)
 
-    async def find_taken(self, unit: Unit, text: str, responder: StoredResponder) -> StoredAlert | None:
-        """Which alert a responder means: the case code in their words, or the only one that was paged to them."""
-        digits = "".join(c for c in text if c.isdecimal())
-        mine = []
-        for stored in await unit.alerts.ringing():
-            case = await unit.cases.get(stored.case_id)
-            if case.code == digits:
-                return stored
-            if any(p.responder == str(responder.id) for p in Alert.from_json(stored.machine).pages):
-                mine.append(stored)
-        return mine[0] if len(mine) == 1 and digits in {"", "1"} else None
+    async def meant(self, unit: Unit, text: str, responder: StoredResponder) -> uuid.UUID | None:
+        """Which alert a responder takes: the one whose case code they write, or with "1" the only one they were paged
+        for. Anything else takes nothing: "I can't" must never count as "I have it"."""
+        word = normal(text)
+        try:
+            case = await unit.cases.by_code(word.replace(" ", ""))
+        except NotFound:
+            mine = [a.id for a in await unit.alerts.ringing() if _was_paged(a, responder)]
+            return mine[0] if word == _TAKE_IT and len(mine) == 1 else None
+        stored = await unit.alerts.of_case(case.id)
+        return stored.id if stored else None
+
+
+_TAKE_IT = "1"
+
+
+def _was_paged(stored: StoredAlert, responder: StoredResponder) -> bool:
+    return any(page.responder == str(responder.id) for page in Alert.from_json(stored.machine).pages)
 
 
 _TOLD = {

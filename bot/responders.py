@@ -14,7 +14,7 @@ from triage.alerts import OUTSIDE
 from triage.rota import MethodKind
 from vault.cases import Case
 from vault.errors import NotFound
-from vault.paging import StoredAlert, StoredPage, StoredResponder
+from vault.paging import StoredPage, StoredResponder
 from vault.unit import Unit
 
 TAKE: Final = "take"  # a page's button, and the key 1 on a call
@@ -39,10 +39,10 @@ class Responders:
             return self._say(responder, "page.ready", Expect.NOTHING, line=self._house.line.name)
         if incoming.kind in {IncomingKind.HANGUP, IncomingKind.SILENCE}:
             return self._say(responder, "page.unknown_code", Expect.NOTHING)
-        stored = await self._house.pager.find_taken(unit, incoming.text, responder)
-        if stored is None:
+        meant = await self._house.pager.meant(unit, incoming.text, responder)
+        if meant is None:
             return self._say(responder, "page.unknown_code", Expect.NOTHING)
-        return await self._take(unit, stored, responder, spoken=False)
+        return await self._take(unit, meant, responder, spoken=False)
 
     async def _page(self, unit: Unit, incoming: Incoming) -> StoredPage | None:
         """The page that this event answers, by our reference in a call's address or a button's id."""
@@ -56,22 +56,22 @@ class Responders:
 
     async def _on_page(self, unit: Unit, incoming: Incoming, page: StoredPage) -> Answer:
         responder = await unit.responders.get(page.responder_id) if page.responder_id else None
-        stored = await unit.alerts.get(page.alert_id)
         spoken = bool(incoming.reference)
         if spoken and not (incoming.kind is IncomingKind.DIGITS and incoming.text == _KEY):
+            stored = await unit.alerts.get(page.alert_id)
             case = await unit.cases.get(stored.case_id)
             again = incoming.kind is not IncomingKind.HANGUP
             return self._say(
                 responder, "page.again", Expect.ANYTHING if again else Expect.NOTHING, code=_spelled(case.code)
             )
-        return await self._take(unit, stored, responder, spoken=spoken)
+        return await self._take(unit, page.alert_id, responder, spoken=spoken)
 
     async def _take(
-        self, unit: Unit, stored: StoredAlert, responder: StoredResponder | None, *, spoken: bool
+        self, unit: Unit, alert_id: uuid.UUID, responder: StoredResponder | None, *, spoken: bool
     ) -> Answer:
         pager = self._house.pager
-        told = await pager.acknowledged(unit, stored, str(responder.id) if responder else OUTSIDE)
-        case = await unit.cases.get(stored.case_id)
+        told = await pager.acknowledged(unit, alert_id, str(responder.id) if responder else OUTSIDE)
+        case = await unit.cases.get((await unit.alerts.get(alert_id)).case_id)
         return await pager.told(unit, case, responder, told, spoken=spoken)
 
     def _say(self, responder: StoredResponder | None, phrase: str, expect: Expect, **values: str) -> Answer:

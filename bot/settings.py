@@ -93,7 +93,7 @@ def _maybe_url(value: str) -> str:
 def _postgres(value: str) -> str:
     if value and urlsplit(value).scheme not in {"postgresql", "postgres"}:
         raise ValueError
-    return value
+    return re.sub("^postgres:", "postgresql:", value)  # some providers write it so; not every library reads that
 
 
 def _matching(pattern: str) -> Callable[[str], str]:

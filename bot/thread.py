@@ -1,6 +1,7 @@
 """What is kept of a conversation between two turns: its state, how bad it looks, and the end of the code it was given.
 
-Plain JSON for the vault, which locks it in the epoch. No word of the person is in it: reasons are kept without theirs.
+Plain JSON for the vault, which locks it in the epoch. No word of the person is in it: reasons are kept without
+theirs. Staff's answers that a code opened are, for the short while until it is safe to say them.
 """
 
 from collections.abc import Mapping
@@ -15,11 +16,13 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadState:
-    """One person's thread. `code_end`: the last group of the code just given, until it is confirmed."""
+    """One person's thread. `code_end`: the last group of the code just given; `waiting`: staff's answers that a code
+    opened, with their ids, until the person has heard them."""
 
     conversation: Conversation = field(default_factory=Conversation)
     assessment: Assessment | None = None
     code_end: str = field(default="", repr=False)
+    waiting: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def but(self, **changes: Any) -> "ThreadState":
         """The same with some parts changed."""
@@ -32,6 +35,7 @@ class ThreadState:
             "conversation": self.conversation.to_json(),
             "assessment": _without_words(self.assessment).to_json() if self.assessment else None,
             "code_end": self.code_end,
+            "waiting": [list(answer) for answer in self.waiting],
         }
 
     @classmethod
@@ -42,6 +46,7 @@ class ThreadState:
             conversation=Conversation.from_json(value["conversation"]),
             assessment=Assessment.from_json(stored) if stored else None,
             code_end=value["code_end"],
+            waiting=tuple((answer_id, text) for answer_id, text in value["waiting"]),
         )
 
 

@@ -17,6 +17,8 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(Path(fence.__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
+pytest_plugins = ["tests.databases", "tests.vaults", "tests.world"]  # cluster, database_url, vault, world ...
+
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 

@@ -23,7 +23,7 @@ def test_every_swap_of_two_neighbours_is_caught(code: str, place: int) -> None:
     assert swapped == code or read_code(swapped) is None
 
 
-@pytest.mark.parametrize("zero", ["0", "٠", "۰", "०", "０", "০", "๐", "๐"])
+@pytest.mark.parametrize("zero", ["0", "٠", "۰", "०", "０", "০", "๐", "᠐"])
 @pytest.mark.parametrize("between", ["", " ", "-", " - ", "."])
 def test_the_digits_of_any_script_are_read_however_they_are_grouped(zero: str, between: str) -> None:
     code = new_code()

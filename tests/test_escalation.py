@@ -216,7 +216,8 @@ def test_an_empty_rota_without_an_outside_number_keeps_sounding_the_alarm() -> N
 
 
 def test_a_person_without_any_method_does_not_hold_the_ladder_up() -> None:
-    assert Pager(Rota(responders=(responder("eve"), ANA)), language="").opened() == ["ana-sms"]
+    pager = Pager(Rota(responders=(responder("eve"), ANA)), language="")
+    assert (pager.opened(), pager.alert.step) == (["ana-sms"], 0)
 
 
 def test_a_step_may_name_its_methods_but_never_leaves_a_person_out() -> None:
@@ -349,6 +350,13 @@ def test_somebody_behind_the_outside_number_can_acknowledge() -> None:
     pager = Pager(Rota())
     pager.opened()
     assert pager.ack(OUTSIDE) == [(OUTSIDE, Tell.TAKEN, (OUTSIDE,))]
+
+
+def test_the_outside_number_is_left_alone_once_it_has_acknowledged() -> None:
+    pager = Pager(Rota(), life=True)
+    pager.opened()
+    pager.ack(OUTSIDE)
+    assert pager.wakes() == ["alarm"]
 
 
 # Raising and closing ----------------------------------------------------------------------------------------

@@ -56,8 +56,11 @@ def test_a_locked_value_that_was_changed_or_moved_does_not_open(change: str) -> 
         "empty": b"",
         "other version": b"\x02" + locked[1:],
     }.get(change, locked)
+    key, context = {"other key": (b"j" * 32, "state"), "other context": (b"k" * 32, "other")}.get(
+        change, (b"k" * 32, "state")
+    )
     with pytest.raises(CannotOpen):
-        unlock(bad, b"j" * 32 if change == "other key" else b"k" * 32, "other" if change == "other context" else "state")
+        unlock(bad, key, context)
 
 
 @given(st.binary(max_size=3000))

@@ -219,6 +219,11 @@ def test_a_score_that_is_no_number_counts_as_unread() -> None:
     assert told(heard(danger=float("nan"))).unread
 
 
+def test_what_was_found_before_stays_even_if_its_rules_are_gone() -> None:
+    before = Assessment(level=Level.EMERGENCY, reasons=(), life_at_risk=True, unread=True)
+    assert assess(heard(intent=Intent.THANKS), {}, before, POLICY).life_at_risk
+
+
 def test_no_words_means_nothing_unread() -> None:
     assert told(None) == Assessment(level=Level.INFORMATION)
 

@@ -1,10 +1,10 @@
 """Which case a return code leads to, and the answers that wait under it. Neither table knows the code."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 
 from vault import tables
 from vault.codes import CodeKeys
@@ -16,8 +16,8 @@ from vault.transaction import Transaction
 class WaitingAnswer:
     """An answer of the staff, opened with the person's code."""
 
+    id: uuid.UUID
     text: str = field(repr=False)
-    at: datetime
 
 
 class Codebook:
@@ -46,12 +46,6 @@ class Codebook:
         found: uuid.UUID | None = await self._transaction.connection.scalar(query)
         return found
 
-    async def count(self, locator: bytes) -> int:
-        """How many answers wait."""
-        table = tables.waiting_answers
-        query = select(func.count()).select_from(table).where(table.c.locator == locator)
-        return int(await self._transaction.connection.scalar(query) or 0)
-
     async def leave(self, case_id: uuid.UUID, text: str) -> bool:
         """Seal an answer to the case's return code; False when it has none."""
         connection = self._transaction.connection
@@ -64,17 +58,19 @@ class Codebook:
                 id=row_id,
                 locator=row.locator,
                 sealed=seal(text.encode(), PublicKey(row.public_key), f"waiting/{row_id}"),
-                created_at=self._transaction.minute,
+                created_at=self._transaction.now,  # staff's doing, and two answers of one minute keep their order
             )
         )
         return True
 
-    async def take(self, keys: CodeKeys) -> tuple[WaitingAnswer, ...]:
-        """The answers that wait, oldest first; they are removed, since the person has them now."""
-        connection, table = self._transaction.connection, tables.waiting_answers
+    async def read(self, keys: CodeKeys) -> tuple[WaitingAnswer, ...]:
+        """The answers that wait, oldest first. They go on waiting until they were said (`said`)."""
+        table = tables.waiting_answers
         query = select(table).where(table.c.locator == keys.locator).order_by(table.c.created_at)
-        rows = (await connection.execute(query)).all()
-        await connection.execute(delete(table).where(table.c.locator == keys.locator))
-        return tuple(
-            WaitingAnswer(open_sealed(r.sealed, keys.private, f"waiting/{r.id}").decode(), r.created_at) for r in rows
-        )
+        rows = await self._transaction.connection.execute(query)
+        return tuple(WaitingAnswer(r.id, open_sealed(r.sealed, keys.private, f"waiting/{r.id}").decode()) for r in rows)
+
+    async def said(self, answers: Sequence[uuid.UUID]) -> None:
+        """The person has heard these: remove them."""
+        table = tables.waiting_answers
+        await self._transaction.connection.execute(delete(table).where(table.c.id.in_(list(answers))))

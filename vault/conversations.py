@@ -38,11 +38,11 @@ class Conversations:
         self._transaction = transaction
 
     async def find(self, pseudonyms: Sequence[Pseudonym]) -> Thread | None:
-        """The newest thread of these pseudonyms. Lock them first (`Unit.lock`)."""
+        """The newest thread of these pseudonyms that can still be opened. Lock them first (`Unit.lock`)."""
         table = tables.conversations
         query = select(table).where(table.c.pseudonym.in_([p.value for p in pseudonyms])).order_by(table.c.epoch.desc())
         row = (await self._transaction.connection.execute(query)).first()
-        if row is None:
+        if row is None or row.epoch not in self._transaction.ring.epochs:
             return None
         opened = json.loads(self._transaction.ring.unlock_in_epoch(row.epoch, row.sealed, _context(row.pseudonym)))
         return Thread(
@@ -126,12 +126,12 @@ class Messages:
         return hmac.digest(key, f"{channel}:{message_id}".encode(), hashlib.sha256)
 
     async def seen(self, digest: bytes) -> Seen | None:
-        """What was answered to this id, or None if it is new. Raises EpochGone for one too old to repeat."""
+        """What was answered to this id, or None if it is new. An answer of an epoch that is gone is not repeated."""
         table = tables.messages
         row = (await self._transaction.connection.execute(select(table).where(table.c.digest == digest))).first()
         if row is None:
             return None
-        if row.sealed is None:
+        if row.sealed is None or row.epoch not in self._transaction.ring.epochs:
             return Seen(None)
         return Seen(json.loads(self._transaction.ring.unlock_in_epoch(row.epoch, row.sealed, f"answer/{digest.hex()}")))
 
@@ -166,10 +166,10 @@ class UnreadWords:
         return row_id
 
     async def look(self, row_id: uuid.UUID) -> tuple[uuid.UUID, str, str] | None:
-        """(case id, words, language), or None when they were read already."""
+        """(case id, words, language), or None when they were read already or their epoch is gone."""
         table = tables.unread_words
         row = (await self._transaction.connection.execute(select(table).where(table.c.id == row_id))).first()
-        if row is None:
+        if row is None or row.epoch not in self._transaction.ring.epochs:
             return None
         words, language = json.loads(self._transaction.ring.unlock_in_epoch(row.epoch, row.sealed, f"unread/{row.id}"))
         return row.case_id, words, language

@@ -45,6 +45,9 @@ class OutboxState(StrEnum):
 _FULL = {OutboxState.WAITING, OutboxState.HELD}
 """States in which a row still holds what is to be sent."""
 
+_SETTLED = {OutboxState.REACHED, OutboxState.FAILED}
+"""States that only news of having been reached may replace: news may come before we noted that it was accepted."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
@@ -95,11 +98,17 @@ class Outbox:
         return row_id
 
     async def look(self, row_id: uuid.UUID) -> Parcel | None:
-        """What there is to deliver, or None when it is gone or done. Locks the row."""
+        """What there is to deliver, or None when it is gone or done. Locks the row.
+
+        A row of an epoch that was destroyed can never be sent: it has failed.
+        """
         table = tables.outbox
         query = select(table).where(table.c.id == row_id).with_for_update()
         row = (await self._transaction.connection.execute(query)).first()
         if row is None or row.sealed is None:
+            return None
+        if row.epoch not in self._transaction.ring.epochs:
+            await self.set(row_id, OutboxState.FAILED)
             return None
         channel, value, answer = json.loads(
             self._transaction.ring.unlock_in_epoch(row.epoch, row.sealed, f"outbox/{row.id}")
@@ -118,14 +127,19 @@ class Outbox:
     async def set(
         self, row_id: uuid.UUID, state: OutboxState, *, error: int | None = None, tried: bool = False
     ) -> uuid.UUID | None:
-        """Note how far it has come; contents go once they are not needed. Gives the case, None for an unknown row."""
+        """Note how far it has come, never back; contents go once they are not needed.
+
+        Gives the case, None for an unknown row or when it has come further already.
+        """
         table = tables.outbox
+        final = {OutboxState.REACHED} if state is OutboxState.REACHED else _SETTLED
         values: dict[str, object] = {"state": state, "error": error}
         if state not in _FULL:
             values["sealed"] = None
         if tried:
             values["tries"] = table.c.tries + 1
-        query = update(table).where(table.c.id == row_id).values(**values).returning(table.c.case_id)
+        reachable = (table.c.id == row_id) & table.c.state.not_in(list(final))
+        query = update(table).where(reachable).values(**values).returning(table.c.case_id)
         found: uuid.UUID | None = await self._transaction.connection.scalar(query)
         return found
 

@@ -103,9 +103,10 @@ class Members:
 
     async def salt(self, name: str) -> bytes:
         """The salt for this name; for an unknown name a made-up one that stays the same."""
-        query = select(tables.members.c.salt).where(tables.members.c.login == self._login(name))
+        login = self._login(name)
+        query = select(tables.members.c.salt).where(tables.members.c.login == login)
         found: bytes | None = await self._transaction.connection.scalar(query)
-        return found or self._transaction.ring.service_key(f"no-such-member/{name}")[:16]
+        return found or self._transaction.ring.service_key(f"no-such-member/{login.hex()}")[:16]
 
     async def enrol(
         self, name: str, passphrase: str, role: Role, *, by: SignedIn | None = None, totp_seed: str | None = None

@@ -33,13 +33,13 @@ class StoredAlert:
 
 
 class PageState(StrEnum):
-    """How far a page has come."""
+    """How far a page has come; a later one replaces an earlier one, never the other way round."""
 
     WAITING = "waiting"
     SENT = "sent"
+    FAILED = "failed"
     DELIVERED = "delivered"
     ANSWERED = "answered"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,12 +125,13 @@ class Alerts:
         return tuple(_page(row) for row in await self._transaction.connection.execute(query))
 
     async def set_page(self, page_id: uuid.UUID, state: PageState, *, error: int | None = None) -> None:
-        """Note how far a page has come."""
-        now = self._transaction.now
+        """Note how far a page has come. Older news that arrives late changes nothing."""
+        table, now = tables.pages, self._transaction.now
         values: dict[str, object] = {"state": state, "error": error}
         values["sent_at" if state is PageState.SENT else "news_at"] = now
+        before = list(PageState)[: list(PageState).index(state) + 1]
         await self._transaction.connection.execute(
-            update(tables.pages).where(tables.pages.c.id == page_id).values(**values)
+            update(table).where(table.c.id == page_id, table.c.state.in_(before)).values(**values)
         )
 
 

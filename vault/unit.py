@@ -54,6 +54,12 @@ class Jobs:
             lock=lock,
         ).defer_async(**ids)
 
+    async def failed(self) -> int:
+        """How many jobs were given up: each needs a human."""
+        query = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed'"
+        row = await (await self._connection.execute(query)).fetchone()
+        return int(row[0]) if row else 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:

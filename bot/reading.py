@@ -1,0 +1,95 @@
+"""What is found out about an event before its transaction: who it comes from, what it means, what its code opens.
+
+Each of these is slow or may be late, so none of it happens while the database waits. Nothing is decided or kept here.
+"""
+
+import asyncio
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from bot.house import House
+from channels.messages import Incoming, IncomingKind
+from dialogs.conversation import Conversation
+from understanding.meaning import UNREAD, Engine, Meaning
+from vault.codes import CodeKeys, code_keys, read_code
+from vault.pseudonyms import Pseudonym
+from vault.sealing import Effort
+
+CODE_EFFORT: Final = Effort()
+_BUDGET: Final = 0.3  # seconds for understanding; late means that the answer goes out and a job reads the words
+_MIN_CODE: Final = 12  # digits: fewer is no attempt at a code, more than 24 neither
+_MAX_CODE: Final = 24
+_WORDY: Final = {IncomingKind.TEXT, IncomingKind.SPEECH, IncomingKind.ATTACHMENT}
+_LATE: Final = {Engine.RULES, Engine.NONE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What was found out.
+
+    `meaning` None: there is nothing to read, such as a key. UNREAD without `words`: something came that no engine
+    reads, such as a voice note; that is urgent until a human has read it.
+    """
+
+    pseudonyms: Sequence[Pseudonym]
+    meaning: Meaning | None
+    words: bool
+    code: CodeKeys | None = field(default=None, repr=False)
+
+    @property
+    def pseudonym(self) -> Pseudonym:
+        """Who it is, in the current epoch."""
+        return self.pseudonyms[0]
+
+    @property
+    def late(self) -> bool:
+        """There are words that the full engine could not read in time: a job will read them again."""
+        return self.words and self.meaning is not None and self.meaning.engine in _LATE
+
+    def judged(self, conversation: Conversation) -> Meaning | None:
+        """What triage judges now: of a late reading only the danger that patterns already saw.
+
+        A message too short to tell its language is in the language of its conversation.
+        """
+        meaning = self.meaning
+        if meaning is None or (self.late and not meaning.signals):
+            return None
+        if meaning.language is None and conversation.language:
+            return replace(meaning, language=conversation.language)
+        return meaning
+
+
+async def read(house: House, incoming: Incoming) -> Reading:
+    """Find out what can be found out without the database."""
+    address = incoming.address
+    pseudonyms, meaning, code = await asyncio.gather(
+        house.pseudonyms.of(address.channel, address.value), _meaning(house, incoming), _code(house, incoming)
+    )
+    return Reading(pseudonyms=pseudonyms, meaning=meaning, words=_is_wordy(incoming), code=code)
+
+
+async def _meaning(house: House, incoming: Incoming) -> Meaning | None:
+    if not _is_wordy(incoming):
+        return UNREAD if incoming.kind is IncomingKind.ATTACHMENT else None
+    return await house.understanding.understand(incoming.text, languages=house.line.languages, budget=_BUDGET)
+
+
+async def _code(house: House, incoming: Incoming) -> CodeKeys | None:
+    """The keys of a return code that was typed or keyed. A wrong one costs as much time as a right one."""
+    wanted = digits(incoming.text) if incoming.kind in {IncomingKind.TEXT, IncomingKind.DIGITS} else ""
+    if not _MIN_CODE <= len(wanted) <= _MAX_CODE:
+        return None
+    keys = await asyncio.to_thread(code_keys, wanted, house.vault.ring.salt, CODE_EFFORT)
+    return keys if read_code(wanted) else None
+
+
+def digits(text: str) -> str:
+    """The decimal digits in a text, of any script, as 0-9."""
+    return "".join(str(unicodedata.decimal(c)) for c in text if c.isdecimal())
+
+
+def _is_wordy(incoming: Incoming) -> bool:
+    """False for keys and codes: nothing but digits, spaces and punctuation."""
+    return incoming.kind in _WORDY and any(unicodedata.category(c)[0] not in "NZPC" for c in incoming.text)
