@@ -347,4 +347,5 @@ def _seen(page: str) -> str:
 def words_of(page: str) -> str:
     """The text of a page as a reader meets it, in one line."""
     body = re.sub(r"<(script|style)\b.*?</\1>", " ", page, flags=re.DOTALL)
+    body = re.sub(r"</?bdi>", "", body)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())

@@ -25,7 +25,6 @@ from tests.console_bench import (
     noor,
     words_of,
 )
-from tests.databases import cluster, database_url
 from triage.alerts import AlertState
 from triage.levels import Level
 from triage.review import CaseState
@@ -35,7 +34,7 @@ from vault.delivery import OutboxState
 from vault.paging import PageState
 from vault.unit import database_engine
 
-__all__ = ["bench", "browser", "cheap_stretching", "cluster", "database_url", "noor"]  # fixtures
+__all__ = ["bench", "browser", "cheap_stretching", "noor"]  # fixtures
 
 
 # Requests that are refused --------------------------------------------------------------------------------------------

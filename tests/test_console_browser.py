@@ -13,10 +13,7 @@ from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.console_bench import PASSPHRASE, Bench, bench_on
-from tests.databases import cluster, database_url
 from triage.levels import Level
-
-__all__ = ["cluster", "database_url"]  # fixtures
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WIDE, TINY = (1280, 800), (320, 640)

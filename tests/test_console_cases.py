@@ -16,7 +16,6 @@ from tests.console_bench import (
     noor,
     words_of,
 )
-from tests.databases import cluster, database_url
 from triage.levels import Level
 from triage.review import CaseState
 from triage.rules import REASONS
@@ -24,7 +23,7 @@ from vault.codes import code_keys, new_code
 from vault.delivery import OutboxState
 from vault.sealing import Effort
 
-__all__ = ["bench", "browser", "cheap_stretching", "cluster", "database_url", "noor"]  # fixtures
+__all__ = ["bench", "browser", "cheap_stretching", "noor"]  # fixtures
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> \u202eevil\u202c \u0000 \ud800 {{ 7*7 }} &amp;"
 CHEAP = Effort(passes=1, lanes=1, memory=64)
@@ -169,7 +168,7 @@ async def test_an_answer_to_somebody_without_an_address_waits_under_the_return_c
     answer = await noor.act(code, "answer", text="Estamos aquí.")
     assert answer.headers["Location"] == f"/cases/{code}?done=left"
     async with bench.vault.unit() as unit:
-        assert [waiting.text for waiting in await unit.codes.take(keys)] == ["Estamos aquí."]
+        assert [waiting.text for waiting in await unit.codes.read(keys)] == ["Estamos aquí."]
     assert "Waits under their return code; not sent" in words_of((await noor.get(f"/cases/{code}"))[1])
 
 

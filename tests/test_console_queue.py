@@ -13,13 +13,12 @@ from tests.console_bench import (
     noor,
     words_of,
 )
-from tests.databases import cluster, database_url
 from triage.levels import Level
 from triage.review import CaseState
 from triage.rules import REASONS
 from vault.cases import Entry, EntryKind, Reason
 
-__all__ = ["bench", "browser", "cheap_stretching", "cluster", "database_url", "noor"]  # fixtures
+__all__ = ["bench", "browser", "cheap_stretching", "noor"]  # fixtures
 
 
 async def codes_of(browser: Browser, path: str = "/queue") -> list[str]:

@@ -15,9 +15,8 @@ from tests.console_bench import (
     noor,
     words_of,
 )
-from tests.databases import cluster, database_url
 
-__all__ = ["bench", "browser", "cheap_stretching", "cluster", "database_url", "noor"]  # fixtures
+__all__ = ["bench", "browser", "cheap_stretching", "noor"]  # fixtures
 
 
 async def test_name_passphrase_and_code_open_the_queue(browser: Browser) -> None:

@@ -1,0 +1,105 @@
+"""The way in: every view inside stands behind one of these, which opens the unit and says who is looking.
+
+Nothing a browser sends is read inside a transaction, and nothing is answered before it is committed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiohttp import web
+
+from console.desk import DESK, Visit
+from console.refused import Refused
+from console.session import Cookies, comes_from_here, token, token_fits
+
+FORM: Final = web.RequestKey("form", dict[str, str])
+_FORM_TYPE: Final = "application/x-www-form-urlencoded"
+_PATIENCE: Final = 20.0  # seconds for a form to arrive
+
+View = Callable[[Visit], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class SignedOut(Exception):
+    """Nobody is signed in, or no longer."""
+
+
+def cookies(request: web.Request) -> Cookies:
+    """The cookie of this console."""
+    return Cookies(secure=request.app[DESK].setup.secure_cookie)
+
+
+@asynccontextmanager
+async def entered(request: web.Request, *, by_itself: bool = False) -> AsyncIterator[Visit]:
+    """One unit with a signed-in member in it. Raises SignedOut.
+
+    What a screen fetches by itself (`auto`, `part`) does not count as use: an unattended screen signs itself out.
+    """
+    desk, cookie = request.app[DESK], cookies(request).read(request)
+    if not cookie:
+        raise SignedOut
+    by_hand = not (by_itself or {"auto", "part"} & request.query.keys())
+    async with desk.vault.unit() as unit:
+        who = await unit.members.open(cookie, touch=by_hand)
+        if who is not None:
+            form = request.get(FORM, {})
+            yield Visit(desk=desk, request=request, unit=unit, who=who, token=token(cookie), form=form)
+    if who is None:
+        raise SignedOut
+
+
+def inside(view: View) -> Handler:
+    """A page for signed-in members."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        async with entered(request) as visit:
+            return await view(visit)
+
+    return handle
+
+
+def posted(view: View) -> Handler:
+    """A form of a signed-in member: from our own page, with our own token."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        form = await read_form(request)
+        if not cookies(request).read(request):
+            raise SignedOut
+        if not token_fits(cookies(request).read(request), form.get("token", "")):
+            raise Refused(
+                403,
+                "This form belongs to another sign-in, so it was not used.",
+                next="Open the page again and send it from there.",
+                reason="token",
+            )
+        async with entered(request) as visit:
+            return await view(visit)
+
+    return handle
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """What a form sent, by field; the first of several. Raises Refused."""
+    if not comes_from_here(request):
+        raise Refused(
+            403,
+            "This request did not come from a page of this console, so it was not used.",
+            next="Open the console over https, or on the machine it runs on, and send the form from there.",
+            reason="origin",
+        )
+    if request.content_type != _FORM_TYPE:
+        raise Refused(
+            415, "This is not a form of this console.", next="Use the forms on the pages.", reason="content_type"
+        )
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            fields = await request.post()
+    except TimeoutError:
+        raise Refused(
+            408, "The form did not arrive in time.", next="Check the connection and send it again.", reason="slow"
+        ) from None
+    form = {name: value for name, value in reversed([*fields.items()]) if isinstance(value, str)}
+    request[FORM] = form
+    return form

@@ -1,0 +1,134 @@
+"""Every word staff read that stands for a state, as tables, and how ages and sizes are said. No HTML, no I/O."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from triage.alerts import AlertState
+from triage.levels import Level
+from triage.review import CaseState
+from triage.rules import REASONS
+from vault.cases import Case
+from vault.delivery import OutboxState
+from vault.paging import PageState
+
+STATES: Mapping[CaseState, str] = MappingProxyType(
+    {
+        CaseState.DRAFT: "Still writing",
+        CaseState.OPEN: "Nobody has it",
+        CaseState.ASSIGNED: "Taken",
+        CaseState.ANSWERED: "Answered",
+        CaseState.CLOSED: "Closed",
+        CaseState.WITHDRAWN: "Withdrawn by the person",
+        CaseState.ERASED: "Erased",
+    }
+)
+
+LEVELS: Mapping[Level, str] = MappingProxyType(
+    {
+        Level.EMERGENCY: "Life or liberty is at stake now.",
+        Level.HIGH: "Exploitation or control that continues.",
+        Level.STANDARD: "Signs, without danger at this moment.",
+        Level.INFORMATION: "A question, thanks, or a wrong number.",
+    }
+)
+
+INTENSITY: Mapping[Level, str] = MappingProxyType(
+    {
+        Level.EMERGENCY: "May describe violence. Take the time you need.",
+        Level.HIGH: "May describe threats or control.",
+        Level.STANDARD: "May describe bad treatment.",
+        Level.INFORMATION: "Probably calm.",
+    }
+)
+"""What to expect before opening what was said."""
+
+CHANNELS: Mapping[str, str] = MappingProxyType(
+    {"sms": "Text message", "voice": "Phone call", "telegram": "Telegram", "whatsapp": "WhatsApp", "web": "Web page"}
+)
+
+DELIVERIES: Mapping[OutboxState, str] = MappingProxyType(
+    {
+        OutboxState.WAITING: "On its way",
+        OutboxState.ACCEPTED: "Taken by the provider; not confirmed yet",
+        OutboxState.REACHED: "Delivered",
+        OutboxState.FAILED: "Could not be delivered",
+        OutboxState.HELD: "Waits until the person writes; not sent yet",
+        OutboxState.LEFT: "Waits under their return code; not sent",
+    }
+)
+
+PAGES: Mapping[PageState, str] = MappingProxyType(
+    {
+        PageState.WAITING: "Being sent",
+        PageState.SENT: "Sent; not confirmed yet",
+        PageState.DELIVERED: "Delivered",
+        PageState.ANSWERED: "Answered",
+        PageState.FAILED: "Failed",
+    }
+)
+
+ALERTS: Mapping[AlertState, str] = MappingProxyType(
+    {
+        AlertState.NEW: "About to ring",
+        AlertState.RINGING: "Ringing",
+        AlertState.LAST_RESORT: "Ringing everyone",
+        AlertState.ACKNOWLEDGED: "Acknowledged",
+        AlertState.CLOSED: "Over",
+    }
+)
+
+METHODS: Mapping[str, str] = MappingProxyType({"sms": "Text message", "voice": "Phone call", "telegram": "Telegram"})
+
+CONTACT_RULES: Mapping[str, str] = MappingProxyType(
+    {
+        "": "They did not choose how they may be contacted. Somebody else may read what you send.",
+        "never_first": "They asked not to be contacted first. Your answer is not sent; it waits under their code.",
+        "when_i_write": "They asked to be answered only when they write. Your answer waits until then.",
+        "hours": "They asked to be contacted at certain hours only ({hours}). Your answer goes out then.",
+        "neutral": "They asked for neutral words only: write nothing that shows what this line is.",
+    }
+)
+"""Contact rule of a case -> what staff must know before they write."""
+
+
+def contact(case: Case) -> tuple[str, ...]:
+    """What staff must know before they answer this person."""
+    rule = CONTACT_RULES.get(case.contact_rule, CONTACT_RULES[""]).format(hours=case.contact_hours)
+    called = "They called. An answer waits under their return code, if they have one, until they call again."
+    checked = "Somebody may be looking at their phone: write harmless words."
+    return (rule, *([called] if case.channel == "voice" else []), *([checked] if case.discreet else []))
+
+
+RAISED_BY_STAFF = "raised_by_staff"
+
+
+def reason(rule: str) -> str:
+    """The sentence for a rule of triage; for one this version does not know, its name in plain letters."""
+    if rule == RAISED_BY_STAFF:
+        return "A member of staff raised the level."
+    return REASONS.get(rule) or rule.replace("_", " ").capitalize() + "."
+
+
+def span(time: timedelta) -> str:
+    """A stretch of time as people say it: "under a minute", "12 min", "3 h 5 min", "2 days"."""
+    minutes = int(max(time, timedelta(0)).total_seconds()) // 60
+    if minutes < 1:
+        return "under a minute"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {rest} min" if rest else f"{hours} h"
+    days = hours // 24
+    return f"{days} day" if days == 1 else f"{days} days"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: "1 case", "3 cases"."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def moment(at: datetime) -> str:
+    """A local time, short: "22 Nov, 09:41"."""
+    return f"{at.day} {at:%b, %H:%M}"
