@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from bot.commands import ready
 from bot.context import Context
 from bot.errors import CommandFailed
-from vault.audit import Broken, Line, signing_key, verify
+from vault.audit import Broken, Line, checking_key, verify
 from vault.database import migrate
 from vault.errors import NoKeyRing, SignInLocked, SignInRefused
 from vault.keys import init_key_ring, read_key_ring
@@ -155,42 +155,20 @@ async def audit(context: Context) -> None:
         return
     async with _vault(context) as vault, vault.unit() as unit:
         lines = tuple(reversed(await unit.audit.lines(limit=10_000_000)))
-        key = signing_key(vault.ring).public_key()
+        key = checking_key(vault.ring)
     if context.arguments.action == "export":
-        _say(json.dumps({"key": key.public_bytes_raw().hex(), "lines": [_exported(line) for line in lines]}, indent=1))
+        export = {"version": 1, "public_key": key.public_bytes_raw().hex(), "lines": [line.to_json() for line in lines]}
+        _say(json.dumps(export, indent=1))
         return
     _verified(lines, key)
-
-
-def _exported(line: Line) -> dict[str, Any]:
-    return {
-        "number": line.number,
-        "at": line.at.astimezone(UTC).isoformat(),
-        "actor": line.actor,
-        "action": line.action,
-        "subject": line.subject,
-        "hash": line.hash.hex(),
-        "signature": line.signature.hex(),
-    }
 
 
 def _verify_file(path: Path) -> None:
     """Verify an export, offline."""
     try:
         export = json.loads(path.read_text(encoding="utf-8"))
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(export["key"]))
-        lines = tuple(
-            Line(
-                number=line["number"],
-                at=datetime.fromisoformat(line["at"]),
-                actor=line["actor"],
-                action=line["action"],
-                subject=line["subject"],
-                hash=bytes.fromhex(line["hash"]),
-                signature=bytes.fromhex(line["signature"]),
-            )
-            for line in export["lines"]
-        )
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(export["public_key"]))
+        lines = tuple(Line.from_json(line) for line in export["lines"])
     except (OSError, ValueError, KeyError, TypeError):
         raise CommandFailed("This file is no audit export: make one with harborline audit export.", status=2) from None
     _verified(lines, key)

@@ -110,9 +110,7 @@ class Answer:
             text=value["text"],
             language=value["language"],
             expect=Expect(value["expect"]),
-            choices=tuple(
-                Choice(id=i, key=k, label=n, spoken=s, language=tag) for i, k, n, s, tag in value["choices"]
-            ),
+            choices=tuple(Choice(id=i, key=k, label=n, spoken=s, language=tag) for i, k, n, s, tag in value["choices"]),
         )
 
 

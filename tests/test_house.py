@@ -33,7 +33,9 @@ LOOP_BOUNDARIES: dict[str, str] = {
     "channels/webhook.py: guarded.guard": (
         "test_channels.py: test_a_failure_of_our_own_is_counted_and_left_to_the_provider"
     ),
-    "console/errors.py: calm": "test_console.py: test_an_error_of_our_own_is_told_calmly_counted_and_leaves_the_work_undone",
+    "console/errors.py: calm": (
+        "test_console.py: test_an_error_of_our_own_is_told_calmly_counted_and_leaves_the_work_undone"
+    ),
 }
 LOGGERS: dict[str, str] = {
     "bot/logs.py": "the one place that writes a log",

@@ -66,9 +66,10 @@ def test_a_locked_value_that_was_changed_or_moved_does_not_open(change: str) -> 
 @given(st.binary(max_size=3000))
 @settings(max_examples=200, deadline=None)
 def test_no_bytes_whatever_raise_anything_but_cannot_open(junk: bytes) -> None:
-    for attempt in (lambda: open_sealed(junk, KEY, ""), lambda: unlock(junk, b"k" * 32, "")):
-        with pytest.raises(CannotOpen):
-            attempt()
+    with pytest.raises(CannotOpen):
+        open_sealed(junk, KEY, "")
+    with pytest.raises(CannotOpen):
+        unlock(junk, b"k" * 32, "")
     with pytest.raises(CannotOpen):
         open_sealed(b"\x01" + junk, KEY, "")
 

@@ -160,10 +160,20 @@ def test_an_alert_of_the_flow_is_assessed_by_its_rule(alert: str, level: Level) 
 
 
 def test_the_model_raises_at_its_thresholds() -> None:
-    assert told(heard(danger=0.8)).level is Level.EMERGENCY
-    assert told(heard(danger=0.79)).level is Level.HIGH
-    assert told(heard(danger=0.49)).level is Level.STANDARD
-    assert told(heard(concern=0.6)).level is Level.HIGH
+    limits = POLICY.thresholds
+    assert told(heard(danger=limits.danger)).level is Level.EMERGENCY
+    assert told(heard(danger=limits.danger - 0.01)).level is Level.HIGH
+    assert told(heard(danger=limits.near_danger - 0.01)).level is Level.STANDARD
+    assert told(heard(concern=limits.concern)).level is Level.HIGH
+
+
+def test_a_sign_of_danger_that_nothing_supports_is_high_and_not_yet_an_emergency() -> None:
+    """Words such as "gun" are also in films: a pattern alone scores 0.5."""
+    faint = (Evidence(signal=Signal.WEAPON, score=0.5, words="gun"),)
+    assert told(replace(heard(), signals=faint)).level is Level.HIGH
+    assert told(replace(heard(danger=POLICY.thresholds.near_danger), signals=faint)).level is Level.EMERGENCY
+    sure = (Evidence(signal=Signal.WEAPON, score=POLICY.thresholds.sure_signal, words="gun"),)
+    assert told(replace(heard(), signals=sure)).level is Level.EMERGENCY
 
 
 def test_the_model_alone_never_says_that_a_life_is_at_risk() -> None:
@@ -175,7 +185,7 @@ def test_the_model_never_lowers_what_a_rule_found() -> None:
 
 
 def test_three_messages_that_come_close_to_danger_are_an_emergency() -> None:
-    result = told(*[heard(danger=0.6)] * 3)
+    result = told(*[heard(danger=0.3)] * 3)
     assert result.level is Level.EMERGENCY
     assert "danger_repeated" in rules_of(result)
 
@@ -186,9 +196,9 @@ def test_a_signal_below_its_threshold_does_not_fire() -> None:
 
 
 def test_a_language_may_have_thresholds_of_its_own() -> None:
-    policy = TriagePolicy(thresholds_by_language={"es": Thresholds(danger=0.3, near_danger=0.2)})
-    assert assess(heard(danger=0.3), {}, None, policy).level is Level.EMERGENCY
-    assert assess(replace(heard(danger=0.3), language="fr"), {}, None, policy).level is Level.STANDARD
+    policy = TriagePolicy(thresholds_by_language={"es": Thresholds(danger=0.1, near_danger=0.05)})
+    assert assess(heard(danger=0.1), {}, None, policy).level is Level.EMERGENCY
+    assert assess(replace(heard(danger=0.1), language="fr"), {}, None, policy).level is Level.STANDARD
 
 
 # Not read ---------------------------------------------------------------------------------------------------

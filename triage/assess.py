@@ -19,7 +19,7 @@ from triage.rules import (
     SIGNALS,
     UNREAD_RULES,
 )
-from understanding.meaning import Intent, Meaning
+from understanding.meaning import Evidence, Intent, Meaning
 
 _NOTHING_YET = Assessment(level=Level.INFORMATION)
 
@@ -93,13 +93,20 @@ def _from_meaning(meaning: Meaning | None, policy: TriagePolicy) -> Iterator[Rea
     if unread is not None:
         yield _reason(unread, "")
     signals = {e.signal: e for e in sorted(meaning.signals, key=lambda e: bool(e.words)) if e.score >= limits.signal}
-    for signal, evidence in signals.items():
-        yield _reason(SIGNALS[signal], evidence.words)
+    for evidence in signals.values():
+        yield _signal_reason(evidence, meaning, limits)
     scored = [_reason(rule, "") for rule in _score_rules(meaning, limits)]
     intent = _intent_rule(meaning, limits)
     if intent is not None and not (intent == INTENTS[Intent.UNKNOWN] and (signals or scored)):
         yield _reason(intent, "")
     yield from scored
+
+
+def _signal_reason(evidence: Evidence, meaning: Meaning, limits: Thresholds) -> Reason:
+    """The rule of one signal; a sign of danger that nothing else supports is high, not yet an emergency."""
+    reason = _reason(SIGNALS[evidence.signal], evidence.words)
+    supported = evidence.score >= limits.sure_signal or meaning.danger >= limits.near_danger
+    return reason if supported else replace(reason, level=min(reason.level, Level.HIGH))
 
 
 def _score_rules(meaning: Meaning, limits: Thresholds) -> Iterator[str]:

@@ -85,14 +85,17 @@ class LevelPolicy(_Settings):
 class Thresholds(_Settings):
     """From which score on the model is believed (0 to 1).
 
-    `danger` alone makes an emergency, `near_danger` and `concern` make it high, `signal` fires a signal's rule,
-    `understood` is how sure an intent must be when the language is unknown.
+    `danger` alone makes an emergency, `near_danger` and `concern` make it high, `signal` fires a signal's rule. A
+    signal of danger makes an emergency when its score is `sure_signal`, or the model sees `near_danger` too; less
+    than that is high, since words such as "gun" are also in films. `understood` is how sure an intent must be when
+    the language is unknown. The defaults are left-one-out scores of the embedded engine (docs/decisions).
     """
 
-    danger: Score = 0.8
-    near_danger: Score = 0.5
-    concern: Score = 0.6
+    danger: Score = 0.35
+    near_danger: Score = 0.2
+    concern: Score = 0.5
     signal: Score = 0.5
+    sure_signal: Score = 0.7
     understood: Score = 0.6
 
     @model_validator(mode="after")
