@@ -17,7 +17,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(Path(fence.__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
-pytest_plugins = ["tests.databases", "tests.vaults", "tests.world"]  # cluster, database_url, vault, world ...
+pytest_plugins = ["tests.databases", "tests.vaults", "tests.houses", "tests.world"]  # each says which fixtures it has
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 

@@ -1,7 +1,10 @@
 """Databases for tests: one embedded PostgreSQL a test process, one fresh database a test."""
 
+import atexit
 import itertools
 import os
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -35,9 +38,13 @@ def at(url: str, database: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
-    """One PostgreSQL a test process; stopped at the end by its own exit handler."""
-    directory = tmp_path_factory.mktemp("pg")
+def cluster() -> Cluster:
+    """One PostgreSQL a test process; its exit handler stops it and removes its folder.
+
+    Not under pytest's own temporary folder: every start of pytest closes that to other users, and the server is one.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="harborline-pg-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     url = EmbeddedPostgres(directory).start()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE template_harborline")

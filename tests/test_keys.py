@@ -1,4 +1,4 @@
-"""The key ring: made once however often it is asked for, readable by the service alone, refused when it is not whole."""
+"""The key ring: made once however often it is asked for, readable by the service alone, refused unless it is whole."""
 
 import multiprocessing
 import stat

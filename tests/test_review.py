@@ -117,7 +117,7 @@ ITEMS = st.builds(
 @given(st.lists(ITEMS, max_size=12), st.randoms(use_true_random=False))
 def test_the_order_does_not_depend_on_where_a_case_stood_before(items: list[QueueItem], dice: object) -> None:
     shuffled = list(items)
-    dice.shuffle(shuffled)  # type: ignore[attr-defined]
+    dice.shuffle(shuffled)  # type: ignore[attr-defined]  # the strategy's type is hidden
     assert in_order(items, POLICY, NOW) == in_order(shuffled, POLICY, NOW)
     assert sorted(i.code for i in items) == sorted(i.code for i in in_order(items, POLICY, NOW))
 

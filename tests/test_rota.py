@@ -45,7 +45,7 @@ PEOPLE = (ANA, BEN, CHI)
 
 def weekly(*members: str, **more: object) -> Rotation:
     settings = {"id": "first", "start": date(2026, 3, 2), "time_zone": "Europe/Madrid", **more}
-    return Rotation(members=members, **settings)  # type: ignore[arg-type]
+    return Rotation(members=members, **settings)  # type: ignore[arg-type]  # settings of many types
 
 
 def madrid(day: int, hour: int, minute: int = 0, *, month: int = 3) -> datetime:
