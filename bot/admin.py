@@ -66,7 +66,8 @@ async def _enrol(vault: Vault, context: Context, by: SignedIn | None) -> None:
     try:
         async with vault.unit() as unit:
             enrolment = await unit.members.enrol(name, passphrase, Role(context.arguments.role), by=by)
-            unit.audit.add("member.enrolled", f"member:{enrolment.member.id}")
+            actor = f"member:{by.member.id}" if by else "system"
+            unit.audit.add("member.enrolled", f"member:{enrolment.member.id}", actor=actor)
     except IntegrityError:
         raise CommandFailed("This name is taken: choose another one.") from None
     _say(f"{name} is enrolled. Put this into their authenticator now; it is not shown again: {enrolment.totp_seed}")

@@ -21,6 +21,7 @@ from bot.commands import ready
 from bot.context import Context
 from bot.errors import CommandFailed
 from bot.examples import send_examples
+from bot.line import read_line
 from bot.practice import (
     BOT_NAME,
     OUTSIDE_NUMBER,
@@ -38,6 +39,7 @@ from bot.serve import stop_signal
 from carriers.exchange import Exchange
 from carriers.numbers import Line as CarrierLine
 from carriers.numbers import Person
+from dialogs.marked import BadFile
 from vault.database import migrate
 
 _READY: Final = 60.0  # seconds until the web process must have answered
@@ -57,6 +59,10 @@ async def run(context: Context) -> None:
     """Start everything, say where it is, and run until Ctrl-C."""
     home = context.settings.harborline_home.absolute()
     made = practice(home)
+    try:
+        read_line(home / "line.yml")
+    except BadFile as error:
+        raise CommandFailed(str(error), status=2) from None
     settings = ready(context.settings)
     migrate(settings.database_url)
     await enrol(home, settings.database_url, made)

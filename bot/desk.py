@@ -36,7 +36,7 @@ class Desk:
         """A member has this case."""
         stored = await unit.alerts.of_case(case.id)
         if stored is not None:
-            await self.house.pager.acknowledged(unit, stored.id, str(member.id))
+            await self.house.pager.acknowledged(unit, stored.id, str(member.id), role="member")
 
     async def closed(self, unit: Unit, case: Case, member: Member) -> None:
         """Nobody is called for this case any more."""

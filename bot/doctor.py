@@ -60,6 +60,7 @@ async def examine(house: House) -> AsyncIterator[Finding]:
             held, since = await unit.copies.held()
             rota = await house.pager.rota(unit)
             failed = await unit.jobs.failed()
+            workers = await unit.jobs.workers()
     except DATABASE_AWAY:
         yield Finding("database", "It cannot be reached: start it, or correct DATABASE_URL.")
         return
@@ -72,6 +73,7 @@ async def examine(house: House) -> AsyncIterator[Finding]:
     yield Finding(
         "on call", f"{len(week)} stretches of next week have nobody: see on_call in line.yml." if week else ""
     )
+    yield Finding(f"workers: {workers}", "" if workers else "None is alive, so no page goes out: harborline worker.")
     yield Finding(f"jobs given up: {failed}", "Look for their failure in the worker's log." if failed else "")
     for check in _CHECKS:
         yield check(house)

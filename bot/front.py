@@ -1,14 +1,14 @@
-"""The public port's own pages: how to reach the line, and whether this process lives and can take a report."""
+"""The public port's own pages: how to reach the line, its source, and whether this process can take a report."""
 
+import asyncio
 import html
 from collections.abc import Sequence
 
 from aiohttp import web
 
 from bot.house import House
+from bot.source import source_archive
 from vault.unit import DATABASE_AWAY
-
-SOURCE: str = "https://www.gnu.org/licenses/agpl-3.0.html"
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -17,7 +17,7 @@ _PAGE = """<!doctype html>
 <p>You can tell us about people who are held, forced to work or not paid. You need not say who you are.</p>
 <ul>{ways}</ul>
 <p>Every question can be skipped. A person will read what you send.</p>
-<p><small>This line runs Harborline, free software under the <a href="{source}" rel="noreferrer">AGPL</a>.</small></p>
+<p><small>This line runs Harborline, free software under the AGPL: <a href="/source">its source</a>.</small></p>
 </html>
 """
 _HEADERS = {
@@ -29,7 +29,7 @@ _HEADERS = {
 
 
 def front_routes(house: House) -> Sequence[web.RouteDef]:
-    """GET /, /healthz and /readyz."""
+    """GET /, /healthz, /readyz and /source."""
 
     async def front(_: web.Request) -> web.Response:
         return web.Response(text=_front_page(house), content_type="text/html", headers=_HEADERS)
@@ -41,7 +41,13 @@ def front_routes(house: House) -> Sequence[web.RouteDef]:
         problem = await _problem(house)
         return web.Response(status=503 if problem else 200, text=f"{problem or 'ready'}\n")
 
-    return [web.get("/", front), web.get("/healthz", healthz), web.get("/readyz", readyz)]
+    async def source(_: web.Request) -> web.Response:
+        archive = await asyncio.to_thread(source_archive)
+        headers = {**_HEADERS, "Content-Disposition": 'attachment; filename="harborline.tar.gz"'}
+        return web.Response(body=archive, content_type="application/gzip", headers=headers)
+
+    handlers = {"/": front, "/healthz": healthz, "/readyz": readyz, "/source": source}
+    return [web.get(path, handler) for path, handler in handlers.items()]
 
 
 def _front_page(house: House) -> str:
@@ -52,7 +58,7 @@ def _front_page(house: House) -> str:
         ("Telegram", f"@{numbers.telegram}" if numbers.telegram else ""),
     )
     items = "".join(f"<li>{way}: {html.escape(address)}</li>" for way, address in ways if address)
-    return _PAGE.format(name=html.escape(house.line.name), ways=items, source=SOURCE)
+    return _PAGE.format(name=html.escape(house.line.name), ways=items)
 
 
 async def _problem(house: House) -> str:

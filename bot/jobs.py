@@ -36,6 +36,7 @@ _MOST_TRIES: Final = 30
 _ERASE_DELAY: Final = timedelta(minutes=10)
 _ERASE_TRIES: Final = 150  # about a day
 _READ_BUDGET: Final = 5.0  # seconds: nobody waits for this one
+_REPEATS: Final = timedelta(hours=2)  # stored times are rounded down to the hour: at least one hour is kept
 _CHAT_WINDOW: Final = timedelta(hours=48)  # Telegram deletes nothing older
 
 _PAGE_STATES: Final[Mapping[DeliveryState, PageState]] = {
@@ -272,10 +273,11 @@ class Jobs:
         house.log.info("chat.erased", count=len(found.answer["messages"]) - left)
 
     async def tidy(self, timestamp: int) -> None:
-        """Every hour: forget message numbers that can no longer be deleted, and jobs that are done."""
+        """Every hour: forget answers nobody asks for again, message numbers too old to delete, jobs that are done."""
         house = self._house
         async with house.vault.unit() as unit:
             await unit.chat_messages.forget_before(unit.transaction.now - _CHAT_WINDOW)
+            await unit.messages.forget_answers_before(unit.transaction.now - _REPEATS)
         await house.vault.jobs.job_manager.delete_old_jobs(nb_hours=1)
 
 

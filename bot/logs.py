@@ -1,7 +1,7 @@
 """Structured events with allow-listed keys only: the one place that writes a log.
 
-A value is an id, a state, a number or a fixed word. What is not on the list raises in tests and is dropped in
-production, so that words, numbers, addresses and tokens cannot get in by accident. Other libraries' loggers are
+A value is an id, a state, a number or a fixed word. A key that is not on the list raises, so that words, numbers,
+addresses and tokens cannot get in by accident. Other libraries' loggers are
 cut down to level and name: their messages may quote what they were given.
 """
 

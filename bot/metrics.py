@@ -10,6 +10,7 @@ async def metrics(house: House) -> str:
         ringing = len(await unit.alerts.ringing())
         held, _ = await unit.copies.held()
         failed = await unit.jobs.failed()
+        workers = await unit.jobs.workers()
     lines = ["# TYPE harborline_events_total counter"]
     lines += [f'harborline_events_total{{event="{name}"}} {n}' for name, n in sorted(house.counts.items())]
     lines += ["# TYPE harborline_cases gauge"]
@@ -23,6 +24,8 @@ async def metrics(house: House) -> str:
         f"harborline_provider_copies {held}",
         "# TYPE harborline_jobs_failed gauge",
         f"harborline_jobs_failed {failed}",
+        "# TYPE harborline_workers gauge",
+        f"harborline_workers {workers}",
         "# TYPE harborline_understanding_ready gauge",
         f"harborline_understanding_ready {int(house.understanding.ready)}",
     ]

@@ -92,7 +92,7 @@ class Pager:
 
     def is_overdue(self, case: Case, now: datetime) -> bool:
         """True when nobody has read it and its target has passed."""
-        return case.unread and now - case.opened_at > self.line.triage.target(case.level)
+        return case.unread and now - case.since > self.line.triage.target(case.level)
 
     async def news(self, unit: Unit, page_id: uuid.UUID, state: PageState, error: int | None = None) -> None:
         """What a provider says of a page. Raises NotFound for a page that is not ours."""
@@ -100,11 +100,13 @@ class Pager:
         await unit.alerts.set_page(page_id, _STORED[state], error=error)
         await self._apply(unit, page.alert_id, PageNews(page=str(page_id), state=state, error=error))
 
-    async def acknowledged(self, unit: Unit, alert_id: uuid.UUID, who: str) -> TellResponder:
+    async def acknowledged(
+        self, unit: Unit, alert_id: uuid.UUID, who: str, *, role: str = "responder"
+    ) -> TellResponder:
         """Somebody has it; gives what to tell them. `who` is a responder's or a member's id, or OUTSIDE."""
         stored = await unit.alerts.get(alert_id)
         case = await unit.cases.get(stored.case_id)
-        unit.audit.add("alert.acknowledged", f"case:{case.code}", actor=f"responder:{who}"[:48])
+        unit.audit.add("alert.acknowledged", f"case:{case.code}", actor=f"{role}:{who}")
         return await self._apply(unit, alert_id, Acknowledged(responder=who), acting=who)
 
     async def closed(self, unit: Unit, case: Case) -> None:

@@ -10,11 +10,12 @@ from typing import Final
 from bot.house import House
 from bot.thread import ThreadState
 from channels.messages import Incoming
-from dialogs.conversation import Conversation, Mode
+from dialogs.conversation import Conversation, Mode, Phase
 from dialogs.events import Alert, Effect, File, Keep, SetContactRule
 from triage.levels import Assessment, Level
-from triage.review import CaseEvent, transition
+from triage.review import CaseEvent, legal_events, transition
 from vault.cases import Case, Entry, EntryKind, Reason
+from vault.errors import NotFound
 from vault.unit import Unit
 
 _PAGED: Final = Level.HIGH
@@ -29,10 +30,12 @@ class Report:
         self._incoming = incoming
         self._case: Case | None = None
         self._conversation = Conversation()
+        self._moved = False
         self.case_id = case_id
 
     def continue_case(self, case_id: uuid.UUID) -> None:
-        """From now on this thread feeds the case that the person's code opened."""
+        """From now on this thread feeds the case that the person's code opened, and answers come here."""
+        self._moved = case_id != self.case_id
         self.case_id = case_id
         self._case = None
 
@@ -42,17 +45,26 @@ class Report:
         return tuple(effect.reason for effect in effects if isinstance(effect, Alert))
 
     async def case(self) -> Case:
-        """The case, begun now if there is none yet."""
+        """The case, begun now if there is none yet, or if the one there was has been erased or withdrawn."""
         if self._case is None and self.case_id is not None:
-            self._case = await self._unit.cases.get(self.case_id, lock=True)
+            self._case = await self._present(self.case_id)
         if self._case is None:
             self._case = await self._open()
             self.case_id = self._case.id
         return self._case
 
+    async def _present(self, case_id: uuid.UUID) -> Case | None:
+        try:
+            case = await self._unit.cases.get(case_id, lock=True)
+        except NotFound:
+            return None
+        return case if CaseEvent.WRITE in legal_events(case.state) else None
+
     async def keep(self, thread: ThreadState, effects: Sequence[Effect], *, late: bool) -> None:
         """Seal, file and raise what this turn came to. `late`: the words still wait to be read."""
         self._conversation = thread.conversation
+        if self._moved:
+            await self._remember_address(await self.case())
         for effect in effects:
             match effect:
                 case Keep():
@@ -63,6 +75,8 @@ class Report:
                     await self._file()
                 case _:
                     pass
+        if _ends_without_a_rule(thread.conversation) and self.case_id:
+            await self._never_first()
         assessment = thread.assessment
         alerts = self.alerts(effects)
         if assessment and (alerts or self.case_id):
@@ -72,16 +86,27 @@ class Report:
 
     async def _open(self) -> Case:
         unit, incoming = self._unit, self._incoming
-        language = self._conversation.language or self._house.line.default_language
-        channel = incoming.address.channel
         case = await unit.cases.open(
-            language=language, channel=channel, level=Level.INFORMATION, dice=self._house.world.dice
+            language=self._conversation.language,
+            channel=incoming.address.channel,
+            level=Level.INFORMATION,
+            dice=self._house.world.dice,
         )
-        unit.audit.add("case.opened", f"case:{case.code}")
-        envelope = Entry(kind=EntryKind.ENVELOPE, channel=channel, address=incoming.address.value)
-        await unit.cases.add(case, envelope)
+        unit.audit.add("case.began", f"case:{case.code}")
+        await self._remember_address(case)
         await unit.queue_changed()
         return case
+
+    async def _remember_address(self, case: Case) -> None:
+        """Seal how this person is reached now; the newest envelope is the one that answers go to."""
+        address = self._incoming.address
+        await self._unit.cases.add(case, Entry(kind=EntryKind.ENVELOPE, channel=address.channel, address=address.value))
+
+    async def _never_first(self) -> None:
+        """Nothing was chosen, so nobody writes first (product.md, P9)."""
+        case = await self.case()
+        if not case.contact_rule:
+            await self._change(contact_rule="never_first")
 
     async def _keep(self, kept: Keep) -> None:
         case = await self.case()
@@ -101,6 +126,7 @@ class Report:
             state=transition(case.state, CaseEvent.WRITE),
             unread=True,
             waits=True,
+            waits_since=case.waits_since if case.waits and case.waits_since else self._unit.transaction.minute,
             discreet=conversation.mode is Mode.DISCREET,
             language=conversation.language or case.language,
             channel=incoming.address.channel,
@@ -149,6 +175,11 @@ class Report:
     async def _change(self, **states: object) -> Case:
         self._case = await self._unit.cases.change((await self.case()).id, **states)
         return self._case
+
+
+def _ends_without_a_rule(conversation: Conversation) -> bool:
+    """The person went through to the end and chose no contact rule; in danger they wait for an answer here."""
+    return conversation.phase is Phase.ENDED and not conversation.contact_rule and not conversation.danger_shown
 
 
 def reasons_entry(assessment: Assessment) -> Entry:

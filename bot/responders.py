@@ -89,7 +89,11 @@ def page_answer(house: House, case: Case, page: StoredPage, responder: StoredRes
         "line": house.line.name,
         "level": house.phrases.text(f"level.{case.level.word}", language, Mode.PLAIN, {}),
         "code": _spelled(case.code) if spoken else case.code,
-        "language": house.phrases.locales[case.language].name if known else case.language,
+        "language": (
+            house.phrases.locales[case.language].name
+            if known
+            else house.phrases.text("page.language_unknown", language, Mode.PLAIN, {})
+        ),
         "link": f"{house.settings.console_url}/cases/{case.code}",
     }
     text = house.phrases.text("page.voice" if spoken else "page.text", language, Mode.PLAIN, values)

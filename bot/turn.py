@@ -47,7 +47,7 @@ from vault.codes import code_keys, last_group, new_code
 from vault.errors import NoTeam
 from vault.unit import DATABASE_AWAY, Unit
 
-PATIENCE: Final = 10.0  # seconds we wait for a database that is away; Twilio hangs up after 15
+PATIENCE: Final = 8.0  # seconds we wait for a database that is away; Twilio hangs up after 15, all in all
 _PAUSE: Final = 0.25
 
 _EVENTS: Final[Mapping[IncomingKind, Callable[[Incoming], Event]]] = {

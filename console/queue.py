@@ -140,7 +140,7 @@ def queue_item(case: Case) -> QueueItem:
         code=case.code,
         level=case.level,
         state=case.state,
-        since=case.opened_at,
+        since=case.since,
         unread=case.unread,
         life_at_risk=case.life_at_risk,
         waiting=case.waits,
@@ -169,7 +169,7 @@ def _row(visit: Visit, case: Case, *, sentences: tuple[str, ...], who: str, ring
     by = due(queue_item(case), setup.policy)
     spent, left = None, ""
     if by is not None:
-        whole, gone = by - case.opened_at, now - case.opened_at
+        whole, gone = by - case.since, now - case.since
         spent = max(0, min(100, int(100 * gone / whole)))
         left = f"{words.span(by - now)} left" if by > now else f"{words.span(now - by)} past its target"
     return Row(

@@ -21,6 +21,7 @@ _AT_ONCE: Final = 5000  # lines that are checked without being asked; more take 
 
 _ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "case.began": "A report began",
         "case.opened": "Opened the case",
         "case.answered": "Answered the person",
         "case.noted": "Wrote a note",

@@ -239,7 +239,9 @@ async def test_a_person_comes_back_by_another_channel_with_their_code_and_hears_
     await answered(person, digits[-4:], "done")
     (code,) = cases(world) - before
     await desk.do(code, "answer", text="We have asked the labour inspectors to look.")
-    await person.receives("labour inspectors", within=15)
+    assert world.rows("SELECT o.state FROM outbox o JOIN cases c ON c.id = o.case_id WHERE code = %s", code) == [
+        ("left",)
+    ], "who chose no contact rule is never written to first"
 
     chat = world.chat()
     await chat.text(" ".join(digits[i : i + 4] for i in range(0, 16, 4)))

@@ -174,6 +174,8 @@ def test_a_sign_of_danger_that_nothing_supports_is_high_and_not_yet_an_emergency
     assert told(replace(heard(danger=POLICY.thresholds.near_danger), signals=faint)).level is Level.EMERGENCY
     sure = (Evidence(signal=Signal.WEAPON, score=POLICY.thresholds.sure_signal, words="gun"),)
     assert told(replace(heard(), signals=sure)).level is Level.EMERGENCY
+    wordless = (Evidence(signal=Signal.WEAPON, score=1.0),)
+    assert told(replace(heard(), signals=wordless)).level is Level.STANDARD
 
 
 def test_the_model_alone_never_says_that_a_life_is_at_risk() -> None:

@@ -103,10 +103,12 @@ def _from_meaning(meaning: Meaning | None, policy: TriagePolicy) -> Iterator[Rea
 
 
 def _signal_reason(evidence: Evidence, meaning: Meaning, limits: Thresholds) -> Reason:
-    """The rule of one signal; a sign of danger that nothing else supports is high, not yet an emergency."""
+    """The rule of one signal. A sign of danger that nothing else supports is high, not yet an emergency; one without
+    words, seen by the model alone while it sees no danger, is a sign like any other."""
     reason = _reason(SIGNALS[evidence.signal], evidence.words)
-    supported = evidence.score >= limits.sure_signal or meaning.danger >= limits.near_danger
-    return reason if supported else replace(reason, level=min(reason.level, Level.HIGH))
+    if meaning.danger >= limits.near_danger or (evidence.words and evidence.score >= limits.sure_signal):
+        return reason
+    return replace(reason, level=min(reason.level, Level.HIGH if evidence.words else Level.STANDARD))
 
 
 def _score_rules(meaning: Meaning, limits: Thresholds) -> Iterator[str]:

@@ -93,10 +93,16 @@ class Case:
     contact_hours: str
     member_id: uuid.UUID | None
     opened_at: datetime
+    waits_since: datetime | None = None
     changed_at: datetime
     filed_at: datetime | None
     closed_at: datetime | None
     public_key: bytes = field(repr=False)
+
+    @property
+    def since(self) -> datetime:
+        """Since when something is owed: the oldest message nobody has answered."""
+        return self.waits_since or self.opened_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from vault import tables
@@ -143,6 +143,13 @@ class Messages:
             insert(tables.messages).values(
                 digest=digest, epoch=epoch, sealed=None if answer is None else sealed, received_at=transaction.hour
             )
+        )
+
+    async def forget_answers_before(self, moment: datetime) -> None:
+        """Empty answers that no provider asks for again: they may hold a return code."""
+        table = tables.messages
+        await self._transaction.connection.execute(
+            update(table).where(table.c.received_at < moment, table.c.sealed.is_not(None)).values(sealed=None)
         )
 
 

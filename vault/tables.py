@@ -124,6 +124,7 @@ cases = Table(
     Column("contact_hours", String(8), nullable=False, server_default=""),  # "08-12" when the rule is hours
     Column("member_id", Uuid, nullable=True),  # who has it
     _time("opened_at"),
+    _time("waits_since", empty=True),  # since when the person has waited for an answer
     _time("changed_at"),
     _time("filed_at", empty=True),
     _time("closed_at", empty=True),

@@ -54,6 +54,12 @@ class Jobs:
             lock=lock,
         ).defer_async(**ids)
 
+    async def workers(self, *, within: float = 30.0) -> int:
+        """How many worker processes showed a sign of life within so many seconds. None: no page goes out."""
+        query = "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => %s)"
+        row = await (await self._connection.execute(query, [within])).fetchone()
+        return int(row[0]) if row else 0
+
     async def failed(self) -> int:
         """How many jobs were given up: each needs a human."""
         query = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed'"
