@@ -4,11 +4,11 @@ Nothing leaves from here: parcels and jobs become true with the commit.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from bot.house import House
-from channels.messages import Answer, Incoming
+from channels.messages import Answer, ChannelName, Incoming
 from dialogs.events import Ask, Effect
 from vault.delivery import OutboxKind
 from vault.pseudonyms import Pseudonym
@@ -16,6 +16,7 @@ from vault.unit import Unit
 
 _CHAT: Final = "telegram/"
 _SOON: Final = timedelta(minutes=1)  # Twilio deletes nothing that is still on its way
+_SPREAD: Final = 120  # seconds
 
 
 async def route(
@@ -25,31 +26,37 @@ async def route(
     address = incoming.address
     if answer is None or house.channels[address.channel].capabilities.answers_in_response:
         return answer
-    token = pseudonym.value.hex()
-    parcel = await unit.outbox.put(
-        OutboxKind.ANSWER, address.channel, address.value, {**answer.to_json(), "thread": token}
-    )
-    await unit.jobs.later("deliver", lock=token, parcel=str(parcel))
+    parcel = await unit.outbox.put(OutboxKind.ANSWER, address.channel, address.value, answer.to_json())
+    # Answers of one chat leave in their order. The lock is a digest: a job's row must not name the person's thread.
+    lock = unit.messages.digest("chat", pseudonym.value.hex()).hex()
+    await unit.jobs.later("deliver", lock=lock, parcel=str(parcel))
     return None
 
 
-async def erase_chat(unit: Unit, incoming: Incoming, pseudonym: Pseudonym) -> None:
-    """Delete both sides' messages of a chat, as far as the platform lets us; Twilio's copies go by themselves."""
-    numbers = await unit.chat_messages.take(pseudonym.value)
-    if numbers:
-        address = incoming.address
-        parcel = await unit.outbox.put(OutboxKind.ERASE, address.channel, address.value, {"messages": list(numbers)})
-        await unit.jobs.later("erase_chat", parcel=str(parcel))
+async def erase_chat(unit: Unit, incoming: Incoming) -> None:
+    """Delete both sides' messages of a chat, as far as the platform lets us; Twilio's copies go by themselves.
+
+    It begins a little later, so that what is still on its way goes too.
+    """
+    address = incoming.address
+    if address.channel is ChannelName.TELEGRAM:
+        parcel = await unit.outbox.put(OutboxKind.ERASE, address.channel, address.value, {})
+        await unit.jobs.later("erase_chat", at=unit.transaction.now + _SOON, parcel=str(parcel))
 
 
 async def rest_later(house: House, unit: Unit, pseudonym: Pseudonym, turns: int, effects: Sequence[Effect]) -> None:
     """If nothing more comes, what was said is filed when the line's idle time is over."""
     if effects and isinstance(effects[-1], Ask):
-        at = unit.transaction.now + timedelta(minutes=house.line.idle_minutes)
+        at = unit.transaction.minute + timedelta(minutes=house.line.idle_minutes + 1)
         await unit.jobs.later("rest", at=at, thread=pseudonym.value.hex(), turns=str(turns))
 
 
-async def note_copies(unit: Unit, incoming: Incoming, pseudonym: Pseudonym) -> None:
+def soon(house: House, unit: Unit) -> datetime:
+    """Some moment of the next minutes. The dice keep a job's date from telling which message it belongs to."""
+    return unit.transaction.minute + _SOON + timedelta(seconds=house.world.dice(_SPREAD))
+
+
+async def note_copies(house: House, unit: Unit, incoming: Incoming, pseudonym: Pseudonym) -> None:
     """What the provider now holds: Twilio's copies are deleted soon, a chat's when the person asks for it."""
     channel = incoming.address.channel.value
     for copy in incoming.copies:
@@ -57,4 +64,4 @@ async def note_copies(unit: Unit, incoming: Incoming, pseudonym: Pseudonym) -> N
             await unit.chat_messages.note(pseudonym.value, int(copy.removeprefix(_CHAT)))
     held = [copy for copy in incoming.copies if not copy.startswith(_CHAT)]
     for copy in await unit.copies.note(channel, held):
-        await unit.jobs.later("erase_copy", at=unit.transaction.now + _SOON, channel=channel, copy=copy)
+        await unit.jobs.later("erase_copy", at=soon(house, unit), copy=copy)

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -10,10 +12,12 @@ from bot.desk import Desk
 from bot.front import front_routes
 from bot.house import House
 from bot.jobs import Jobs
+from bot.keeping import watching
 from bot.line import Line, read_line
 from bot.logs import Log
 from bot.metrics import metrics
 from bot.pager import Pager
+from bot.sending import Sending
 from bot.settings import Settings
 from bot.turn import Turns
 from bot.world import World
@@ -32,6 +36,9 @@ from vault.keys import read_key_ring
 from vault.pseudonyms import Pseudonyms
 from vault.sealing import Effort
 from vault.unit import Vault, database_engine, job_app
+
+_WARM: Final = 5.0  # seconds for a first text that nobody waits for: it brings the engine's tables into memory
+_LOG_AGAIN: Final = timedelta(minutes=1)
 
 
 @asynccontextmanager
@@ -64,9 +71,10 @@ async def open_house(settings: Settings, log: Log, *, world: World | None = None
         channels=_channels(settings, line),
     )
     try:
-        async with jobs.open_async():
+        async with jobs.open_async(), watching(house):
             Jobs(house).register(jobs)
             await understanding.start()
+            await understanding.understand("hello", languages=line.languages, budget=_WARM)
             yield house
     finally:
         await understanding.stop()
@@ -99,10 +107,10 @@ def _channels(settings: Settings, line: Line) -> dict[ChannelName, Channel]:
 def public_app(house: House) -> web.Application:
     """The webhooks, the health checks and the line's front page."""
     app = web.Application(client_max_size=64 * 1024)
-    turns, jobs = Turns(house), Jobs(house)
-    seen = set()
+    turns, sending = Turns(house), Sending(house)
+    refusals, seen = Refusals(house), set()
     for channel in house.channels.values():
-        for route in channel.routes(turns.take, jobs.report, Refusals(house)):
+        for route in channel.routes(turns.take, sending.report, refusals):
             if (route.method, route.path) not in seen:
                 seen.add((route.method, route.path))
                 app.router.add_routes([route])
@@ -111,14 +119,19 @@ def public_app(house: House) -> web.Application:
 
 
 class Refusals:
-    """channels.messages.Refused: counts, and keeps nothing of the request."""
+    """channels.messages.Refused: counts each, logs one a minute, and keeps nothing of the request."""
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._logged: dict[tuple[ChannelName, str], datetime] = {}
 
     def __call__(self, channel: ChannelName, reason: str) -> None:
-        self._house.counts[f"refused_{channel}_{reason}"] += 1
-        self._house.log.warning("webhook.refused", channel=channel, reason=reason)
+        house, now = self._house, self._house.world.now()
+        house.counts[f"refused_{channel}_{reason}"] += 1
+        last = self._logged.get((channel, reason))
+        if last is None or now - last > _LOG_AGAIN:  # a flood must not fill the disk that the database lives on
+            self._logged[channel, reason] = now
+            house.log.warning("webhook.refused", channel=channel, reason=reason)
 
 
 def console_app(house: House) -> web.Application:
@@ -138,6 +151,8 @@ def console_app(house: House) -> web.Application:
             languages={t: locale.english for t, locale in house.phrases.locales.items()},
             policy=house.line.triage,
             rota=house.pager.rota,
+            retention=house.line.retention.policy,
+            address=house.settings.console_url,
             secure_cookie=house.settings.console_url.startswith("https://"),
             time_zone=ZoneInfo(house.line.time_zone),
             questions=_questions(house.phrases, house, tag),

@@ -6,15 +6,17 @@ Exit status: 0 done, 1 it failed, 2 wrong usage or settings. What a command does
 import argparse
 import asyncio
 import os
+import resource
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
-from bot import admin, commands, demo, doctor, evaluate, rehearse
+from bot import admin, commands, demo, doctor, evaluate, keeping_commands, rehearse, staff
 from bot.context import Context
 from bot.errors import CommandFailed
 from bot.logs import Log, quiet_libraries
 from bot.settings import BadSettings, read_settings
+from bot.wiping import wipe_what_is_freed
 from vault.unit import DATABASE_AWAY
 
 
@@ -42,14 +44,27 @@ def _demo(parser: argparse.ArgumentParser) -> None:
 
 
 def _keys(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("init", "show"), help="init: make what is missing; show: list, never values")
+    parser.add_argument(
+        "action",
+        choices=("init", "show", "rotate", "calibrate"),
+        help="init: make what is missing; show: list, no values; rotate: begin an epoch; calibrate: cost of a guess",
+    )
+    parser.add_argument("--destroy", type=int, metavar="N", help="rotate: destroy epoch N instead; asks once more")
+    parser.add_argument(
+        "--milliseconds", type=float, default=50, metavar="MS", help="calibrate: what one guess shall cost (default 50)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="calibrate: measure and tell, change nothing")
+
+
+def _folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", help="the backup's folder")
 
 
 def _staff(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("add", "list"))
-    parser.add_argument("name", nargs="?", help="sign-in name of the new member")
+    parser.add_argument("action", choices=tuple(staff.ACTIONS))
+    parser.add_argument("name", nargs="?", help="sign-in name of the member it is about")
     parser.add_argument("--role", choices=("reviewer", "supervisor"), default="reviewer")
-    parser.add_argument("--by", metavar="NAME", help="the member who lets them in; not needed for the first")
+    parser.add_argument("--by", metavar="NAME", help="the supervisor who does it; not needed for the first member")
 
 
 def _rota(parser: argparse.ArgumentParser) -> None:
@@ -91,12 +106,18 @@ COMMANDS: Final[dict[str, Command]] = {
     ),
     "evaluate": Command("score messages in a file", "harborline evaluate texts.tsv --json", evaluate.run, _evaluate),
     "doctor": Command("check that everything is well", "harborline doctor", doctor.run, _none),
-    "keys": Command("the key ring", "harborline keys init", admin.keys, _keys),
-    "staff": Command("who may open cases", "harborline staff add rosa --by amina", admin.staff, _staff),
+    "keys": Command("the key ring", "harborline keys init", keeping_commands.keys, _keys),
+    "staff": Command("who may open cases", "harborline staff add rosa --by amina", staff.staff, _staff),
     "rota": Command(
         "who is paged", "harborline rota add amina --languages es,en --sms +15551234567", admin.rota, _rota
     ),
     "audit": Command("who did what, verified", "harborline audit verify export.json", admin.audit, _audit),
+    "backup": Command(
+        "a copy of everything but epochs", "harborline backup /mnt/safe/monday", keeping_commands.backup, _folder
+    ),
+    "restore": Command(
+        "a backup into an empty home", "harborline restore /mnt/safe/monday", keeping_commands.restore_backup, _folder
+    ),
 }
 
 
@@ -115,6 +136,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status."""
     parsed = parser().parse_args(arguments)
+    if arguments is None:
+        wipe_what_is_freed(sys.argv[1:])
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold keys and words
     try:
         settings = read_settings(os.environ)
         log = Log(settings.log_level)

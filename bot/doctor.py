@@ -15,6 +15,7 @@ from bot.commands import ready
 from bot.context import Context
 from bot.errors import CommandFailed
 from bot.house import House
+from bot.keeping import findings as keeping_findings
 from channels.messages import ChannelName
 from channels.voice import Voice
 from dialogs.marked import BadFile
@@ -40,7 +41,9 @@ async def run(context: Context) -> None:
     try:
         async with open_house(ready(context.settings), context.log) as house:
             findings = [finding async for finding in examine(house)]
-    except (BadFile, NoKeyRing, FileNotFoundError) as error:
+    except FileNotFoundError as error:
+        raise CommandFailed(f"{error.filename} is missing: write it, or set HARBORLINE_HOME to its folder.") from None
+    except (BadFile, NoKeyRing) as error:
         raise CommandFailed(str(error)) from None
     for finding in findings:
         sys.stdout.write(f"{'look' if finding.remedy else 'well'}  {finding.what}\n")
@@ -61,6 +64,8 @@ async def examine(house: House) -> AsyncIterator[Finding]:
             rota = await house.pager.rota(unit)
             failed = await unit.jobs.failed()
             workers = await unit.jobs.workers()
+            moving, sheets = await unit.teams.left(), await unit.recovery.printed()
+            keeping = await keeping_findings(house, unit)
     except DATABASE_AWAY:
         yield Finding("database", "It cannot be reached: start it, or correct DATABASE_URL.")
         return
@@ -73,14 +78,19 @@ async def examine(house: House) -> AsyncIterator[Finding]:
     yield Finding(
         "on call", f"{len(week)} stretches of next week have nobody: see on_call in line.yml." if week else ""
     )
+    yield Finding("team key", f"{moving} cases still open with an old one: harborline staff regrant." if moving else "")
+    yield Finding("recovery sheets", "" if sheets else "None is printed: harborline staff recovery-print.")
     yield Finding(f"workers: {workers}", "" if workers else "None is alive, so no page goes out: harborline worker.")
     yield Finding(f"jobs given up: {failed}", "Look for their failure in the worker's log." if failed else "")
     for check in _CHECKS:
         yield check(house)
     late = since is not None and datetime.now(UTC) - since > _COPIES
     yield Finding(
-        f"provider copies: {held}", "The oldest is over an hour old: look at TWILIO_* settings." if late else ""
+        f"provider copies: {held}" + (f", since {since:%Y-%m-%d %H:%M} UTC" if since else ""),
+        "The oldest is over an hour old: look at TWILIO_* settings." if late else "",
     )
+    for what, remedy in keeping:
+        yield Finding(what, remedy)
     yield await _understanding(house)
 
 

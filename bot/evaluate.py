@@ -26,8 +26,10 @@ async def run(context: Context) -> None:
     try:
         rows = read_table(Path(arguments.file))
         predictions = await predict(rows, engine=arguments.engine, level_of=_level)
-    except (TableError, OSError) as error:
+    except TableError as error:
         raise CommandFailed(f"The file cannot be evaluated: {error}", status=2) from None
+    except OSError:
+        raise CommandFailed("The file cannot be read: check its path and its permissions.", status=2) from None
     if arguments.out:
         write_predictions(Path(arguments.out), rows, predictions)
     measures = measure(rows, predictions)

@@ -5,7 +5,7 @@ No secrets and no staff numbers are in it: responders' contacts are kept, locked
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, time
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 from zoneinfo import ZoneInfo
@@ -17,7 +17,10 @@ from dialogs.lexicon import Lexicon
 from dialogs.line import LineFacts
 from dialogs.marked import load
 from triage.policy import TriagePolicy
+from triage.review import CaseState
 from triage.rota import Responder, Rota, Rotation
+from vault.epochs import EpochPolicy
+from vault.retention import Policy
 
 Tag = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Number = Annotated[str, Field(pattern=r"^(\+[1-9][0-9]{6,14})?$")]
@@ -70,6 +73,42 @@ class Layer(_Settings):
     time_zone: Zone = "UTC"
 
 
+Days = Annotated[int, Field(ge=1, le=3650)]
+
+
+class CaseDays(_Settings):
+    """How many days after the last change a case in each state is erased. None: never by the calendar."""
+
+    draft: Days | None = 30
+    open: Days | None = None
+    assigned: Days | None = None
+    answered: Days | None = 365
+    closed: Days | None = 180
+    withdrawn: Days | None = 1
+
+
+class Retention(_Settings):
+    """What is forgotten when."""
+
+    epoch_days: Annotated[int, Field(ge=1, le=366)] = 30
+    grace_days: Annotated[int, Field(ge=1, le=90)] = 7
+    cases: CaseDays = CaseDays()
+    drill_days: Days = 7
+    trace_days: Annotated[int, Field(ge=3, le=3650)] = 30  # providers repeat themselves for a day or two
+    backup_days: Days = 7
+
+    @property
+    def policy(self) -> Policy:
+        """The same, as the vault takes it."""
+        kept = {CaseState(name): days for name, days in self.cases.model_dump().items() if days is not None}
+        return Policy(
+            epochs=EpochPolicy(length=timedelta(days=self.epoch_days), grace=timedelta(days=self.grace_days)),
+            cases={state: timedelta(days=days) for state, days in kept.items()},
+            drills=timedelta(days=self.drill_days),
+            traces=timedelta(days=self.trace_days),
+        )
+
+
 class Line(_Settings):
     """One hotline."""
 
@@ -85,6 +124,7 @@ class Line(_Settings):
     idle_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
     triage: Annotated[TriagePolicy, BeforeValidator(_numbers)] = TriagePolicy()
     on_call: tuple[Layer, ...] = ()
+    retention: Retention = Retention()
 
     @model_validator(mode="after")
     def _speaks_its_default(self) -> Self:

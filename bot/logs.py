@@ -1,8 +1,8 @@
 """Structured events with allow-listed keys only: the one place that writes a log.
 
 A value is an id, a state, a number or a fixed word. A key that is not on the list raises, so that words, numbers,
-addresses and tokens cannot get in by accident. Other libraries' loggers are
-cut down to level and name: their messages may quote what they were given.
+addresses and tokens cannot get in by accident; a test looks at every call. Other libraries' loggers, Python's
+warnings and the error that ends a process are cut down to name and place: their texts may quote what they were given.
 """
 
 import json
@@ -107,7 +107,9 @@ class _NameOnly(logging.Handler):
 
 
 def quiet_libraries(log: Log) -> None:
-    """From now on every library logs through `_NameOnly`."""
+    """From now on every library logs and warns through `_NameOnly`, and no traceback shows an error's text."""
     root = logging.getLogger()
     root.handlers = [_NameOnly(log)]
     root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = lambda _, error, __: log.failure("process.failed", error)

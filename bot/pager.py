@@ -36,6 +36,7 @@ from triage.alerts import (
     WakeAt,
 )
 from triage.escalation import new_alert, step
+from triage.levels import Level
 from triage.policy import When
 from triage.rota import Method, MethodKind, Responder, Rota
 from vault import paging
@@ -86,13 +87,22 @@ class Pager:
 
     async def backstop(self, unit: Unit, case_id: uuid.UUID) -> None:
         """Page for a case that nobody has read within its target."""
-        case = await unit.cases.get(case_id, lock=True)
-        if self.is_overdue(case, unit.transaction.now) and await unit.alerts.of_case(case.id) is None:
+        case, now = await unit.cases.get(case_id, lock=True), unit.transaction.now
+        if not case.unread or now - case.since <= self.line.triage.target(case.level):
+            return  # somebody has read it just now
+        stored = await unit.alerts.of_case(case.id)
+        if stored is None:
             await self._open(unit, case)
+        elif not stored.ringing and self._is_stale(stored, case, now):
+            await self._apply(unit, stored.id, Raised(level=case.level, life_at_risk=case.life_at_risk))
 
-    def is_overdue(self, case: Case, now: datetime) -> bool:
-        """True when nobody has read it and its target has passed."""
-        return case.unread and now - case.since > self.line.triage.target(case.level)
+    def _is_stale(self, stored: StoredAlert, case: Case, now: datetime) -> bool:
+        """True when nothing happened to this alert for as long as the case may wait."""
+        return stored.changed_at is not None and now - stored.changed_at > self.line.triage.target(case.level)
+
+    def unread_before(self, now: datetime) -> dict[Level, datetime]:
+        """For each level, the moment before which a case must have been read by now."""
+        return {level: now - self.line.triage.target(level) for level in Level}
 
     async def news(self, unit: Unit, page_id: uuid.UUID, state: PageState, error: int | None = None) -> None:
         """What a provider says of a page. Raises NotFound for a page that is not ours."""
@@ -205,24 +215,15 @@ class Pager:
         spoken = responder.languages if responder else ()
         return next((tag for tag in spoken if tag in self.line.languages), self.line.default_language)
 
-    async def meant(self, unit: Unit, text: str, responder: StoredResponder) -> uuid.UUID | None:
-        """Which alert a responder takes: the one whose case code they write, or with "1" the only one they were paged
-        for. Anything else takes nothing: "I can't" must never count as "I have it"."""
-        word = normal(text)
+    async def meant(self, unit: Unit, text: str) -> uuid.UUID | None:
+        """Which alert a responder takes: the one whose case code they write. Anything else takes nothing: "I can't"
+        must never count as "I have it", and a forged sender does not know the code."""
         try:
-            case = await unit.cases.by_code(word.replace(" ", ""))
+            case = await unit.cases.by_code(normal(text).replace(" ", ""))
         except NotFound:
-            mine = [a.id for a in await unit.alerts.ringing() if _was_paged(a, responder)]
-            return mine[0] if word == _TAKE_IT and len(mine) == 1 else None
+            return None
         stored = await unit.alerts.of_case(case.id)
         return stored.id if stored else None
-
-
-_TAKE_IT = "1"
-
-
-def _was_paged(stored: StoredAlert, responder: StoredResponder) -> bool:
-    return any(page.responder == str(responder.id) for page in Alert.from_json(stored.machine).pages)
 
 
 _TOLD = {

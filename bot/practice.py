@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import pyotp
 
+from vault.credentials import prepare
 from vault.keys import init_key_ring
-from vault.members import Role, prepare
+from vault.members import Role
 from vault.paging import Contact
 from vault.unit import Unit, Vault, database_engine, job_app
 
@@ -62,7 +63,7 @@ RESPONDERS: Final = (
     Someone(name="Amina", phone="+12025550141", telegram=9001, languages=("es", "fr", "en")),
     Someone(name="Bilal", phone="+12025550142", telegram=9002, languages=("ar", "hi", "en")),
 )
-STAFF: Final = (("dara", Role.REVIEWER), ("noor", Role.SUPERVISOR))
+STAFF: Final = (("dara", Role.SUPERVISOR), ("noor", Role.REVIEWER))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,16 +12,16 @@ from typing import Final
 from bot.house import House
 from channels.messages import Incoming, IncomingKind
 from dialogs.conversation import Conversation
-from understanding.meaning import UNREAD, Engine, Meaning
-from vault.codes import CodeKeys, code_keys, read_code
+from understanding.meaning import UNREAD, Engine, Intent, Meaning
+from vault.codes import CodeKeys, possible_keys, read_code
 from vault.pseudonyms import Pseudonym
-from vault.sealing import Effort
 
-CODE_EFFORT: Final = Effort()
-_BUDGET: Final = 0.3  # seconds for understanding; late means that the answer goes out and a job reads the words
 _MIN_CODE: Final = 12  # digits: fewer is no attempt at a code, more than 24 neither
 _MAX_CODE: Final = 24
 _WORDY: Final = {IncomingKind.TEXT, IncomingKind.SPEECH, IncomingKind.ATTACHMENT}
+_TYPED: Final = {IncomingKind.TEXT, IncomingKind.DIGITS, IncomingKind.SPEECH}
+_CRIES: Final = {"112", "911", "999"}
+_LONGEST_KEY: Final = 4  # digits: a choice, or the last group of a code
 _LATE: Final = {Engine.RULES, Engine.NONE}
 
 
@@ -36,7 +36,7 @@ class Reading:
     pseudonyms: Sequence[Pseudonym]
     meaning: Meaning | None
     words: bool
-    code: CodeKeys | None = field(default=None, repr=False)
+    code: tuple[CodeKeys, ...] = field(default=(), repr=False)
 
     @property
     def pseudonym(self) -> Pseudonym:
@@ -72,17 +72,34 @@ async def read(house: House, incoming: Incoming) -> Reading:
 
 async def _meaning(house: House, incoming: Incoming) -> Meaning | None:
     if not _is_wordy(incoming):
-        return UNREAD if incoming.kind is IncomingKind.ATTACHMENT else None
-    return await house.understanding.understand(incoming.text, languages=house.line.languages, budget=_BUDGET)
+        return _wordless(house, incoming)
+    budget = house.settings.understanding_budget  # late means that the answer goes out and a job reads the words
+    return await house.understanding.understand(incoming.text, languages=house.line.languages, budget=budget)
 
 
-async def _code(house: House, incoming: Incoming) -> CodeKeys | None:
-    """The keys of a return code that was typed or keyed. A wrong one costs as much time as a right one."""
-    wanted = digits(incoming.text) if incoming.kind in {IncomingKind.TEXT, IncomingKind.DIGITS} else ""
-    if not _MIN_CODE <= len(wanted) <= _MAX_CODE:
+def _wordless(house: House, incoming: Incoming) -> Meaning | None:
+    """Things without a letter: an emergency number alone is a cry for help; a key or a code is nothing to read; a
+    voice note, a place or mere signs are unread, and so urgent until a human has seen them."""
+    if incoming.kind not in _WORDY:
         return None
-    keys = await asyncio.to_thread(code_keys, wanted, house.vault.ring.salt, CODE_EFFORT)
-    return keys if read_code(wanted) else None
+    typed = digits(incoming.text)
+    if incoming.text.strip() and set(incoming.text.split()) <= {house.line.emergency_number, *_CRIES}:
+        return Meaning(danger=1.0, intent=Intent.HUMAN, confidence=1.0, engine=Engine.RULES)
+    is_key = bool(typed) and len(typed) <= _LONGEST_KEY and len(incoming.text.strip()) <= _LONGEST_KEY + 1
+    return None if is_key or _MIN_CODE <= len(typed) <= _MAX_CODE else UNREAD
+
+
+async def _code(house: House, incoming: Incoming) -> tuple[CodeKeys, ...]:
+    """What a return code derives that was typed, keyed or spoken, once for each effort that codes were made with.
+
+    A wrong one costs as much time as a right one.
+    """
+    wanted = digits(incoming.text) if incoming.kind in _TYPED else ""
+    if not _MIN_CODE <= len(wanted) <= _MAX_CODE:
+        return ()
+    ring = house.vault.ring
+    keys = await asyncio.to_thread(possible_keys, wanted, ring.salt, ring.code_efforts)
+    return keys if read_code(wanted) else ()
 
 
 def digits(text: str) -> str:

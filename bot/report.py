@@ -7,10 +7,11 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from bot.contact import is_stricter
 from bot.house import House
 from bot.thread import ThreadState
 from channels.messages import Incoming
-from dialogs.conversation import Conversation, Mode, Phase
+from dialogs.conversation import CodeState, Conversation, Mode, Phase
 from dialogs.events import Alert, Effect, File, Keep, SetContactRule
 from triage.levels import Assessment, Level
 from triage.review import CaseEvent, legal_events, transition
@@ -19,12 +20,15 @@ from vault.errors import NotFound
 from vault.unit import Unit
 
 _PAGED: Final = Level.HIGH
+_TALKING: Final = {Phase.ASKING, Phase.ENDED}  # not parked, not fallen silent
 
 
 class Report:
     """The case of one thread, within one unit."""
 
-    def __init__(self, house: House, unit: Unit, case_id: uuid.UUID | None, incoming: Incoming) -> None:
+    def __init__(
+        self, house: House, unit: Unit, case_id: uuid.UUID | None, incoming: Incoming, *, envelope: int = 0
+    ) -> None:
         self._house = house
         self._unit = unit
         self._incoming = incoming
@@ -32,6 +36,7 @@ class Report:
         self._conversation = Conversation()
         self._moved = False
         self.case_id = case_id
+        self.envelope = envelope
 
     def continue_case(self, case_id: uuid.UUID) -> None:
         """From now on this thread feeds the case that the person's code opened, and answers come here."""
@@ -64,25 +69,56 @@ class Report:
         """Seal, file and raise what this turn came to. `late`: the words still wait to be read."""
         self._conversation = thread.conversation
         if self._moved:
-            await self._remember_address(await self.case())
+            await self._move()
         for effect in effects:
             match effect:
                 case Keep():
                     await self._keep(effect)
                 case SetContactRule(rule=rule, hours=hours):
-                    await self._change(contact_rule=rule, contact_hours=hours)
+                    await self._set_rule(rule, hours)
                 case File():
                     await self._file()
                 case _:
                     pass
-        if _ends_without_a_rule(thread.conversation) and self.case_id:
-            await self._never_first()
-        assessment = thread.assessment
-        alerts = self.alerts(effects)
+        if self.case_id and self._is_newest(await self.case()):
+            await self._follow_mode(kept=any(isinstance(effect, Keep) for effect in effects))
+        assessment, alerts = thread.assessment, self.alerts(effects)
         if assessment and (alerts or self.case_id):
             await self._judge(assessment, again=bool(alerts))
         if late and any(isinstance(effect, Keep) for effect in effects):
             await self._read_later()
+
+    def _is_newest(self, case: Case) -> bool:
+        """True when answers go to the phone that this event came from."""
+        return self.envelope == case.envelope
+
+    async def _move(self) -> None:
+        """The code was opened here: from now on answers come here, and none that was written before goes elsewhere."""
+        case = await self.case()
+        await self._remember_address(case)
+        await self._unit.outbox.leave(case.id)
+
+    async def _follow_mode(self, *, kept: bool) -> None:
+        """Answers are neutral, wait or stop as the conversation does; what was held goes when they write, in safety."""
+        case, conversation = await self.case(), self._conversation
+        states: dict[str, object] = {
+            "discreet": conversation.mode is Mode.DISCREET,
+            "resting": conversation.phase is Phase.PARKED,
+        }
+        if _ends_without_a_rule(conversation) and not case.contact_rule:
+            states["contact_rule"] = "never_first"  # nothing was chosen, so nobody writes first (product.md, P9)
+        if any(getattr(case, name) != value for name, value in states.items()):
+            case = await self._change(**states)
+        if kept and conversation.phase in _TALKING and not conversation.ask_safe:
+            for parcel in await self._unit.outbox.release(case.id):
+                await self._unit.jobs.later("deliver", parcel=str(parcel), released="yes")
+
+    async def _set_rule(self, rule: str, hours: str) -> None:
+        """The person's rule. Without their code, whoever holds the phone can only make it stricter."""
+        case = await self.case()
+        knows_code = self._conversation.code is CodeState.OPENED
+        if knows_code or is_stricter(rule, case.contact_rule):
+            await self._change(contact_rule=rule, contact_hours=hours)
 
     async def _open(self) -> Case:
         unit, incoming = self._unit, self._incoming
@@ -93,20 +129,17 @@ class Report:
             dice=self._house.world.dice,
         )
         unit.audit.add("case.began", f"case:{case.code}")
+        self._case = case
         await self._remember_address(case)
         await unit.queue_changed()
-        return case
+        return self._case
 
     async def _remember_address(self, case: Case) -> None:
         """Seal how this person is reached now; the newest envelope is the one that answers go to."""
         address = self._incoming.address
-        await self._unit.cases.add(case, Entry(kind=EntryKind.ENVELOPE, channel=address.channel, address=address.value))
-
-    async def _never_first(self) -> None:
-        """Nothing was chosen, so nobody writes first (product.md, P9)."""
-        case = await self.case()
-        if not case.contact_rule:
-            await self._change(contact_rule="never_first")
+        envelope = Entry(kind=EntryKind.ENVELOPE, channel=address.channel, address=address.value)
+        self.envelope = await self._unit.cases.add(case, envelope)
+        self._case = await self._unit.cases.change(case.id, envelope=self.envelope)
 
     async def _keep(self, kept: Keep) -> None:
         case = await self.case()
@@ -120,6 +153,7 @@ class Report:
             language=self._house.line.default_language if kept.choice else conversation.language,
             channel=incoming.address.channel,
             media=incoming.media,
+            earlier=not self._is_newest(case),
         )
         await self._unit.cases.add(case, entry)
         await self._change(
@@ -127,12 +161,8 @@ class Report:
             unread=True,
             waits=True,
             waits_since=case.waits_since if case.waits and case.waits_since else self._unit.transaction.minute,
-            discreet=conversation.mode is Mode.DISCREET,
             language=conversation.language or case.language,
-            channel=incoming.address.channel,
         )
-        for parcel in await self._unit.outbox.release(case.id):  # "only when I write": they just did
-            await self._unit.jobs.later("deliver", parcel=str(parcel))
         await self._unit.queue_changed()
 
     def _label(self, kept: Keep) -> str:

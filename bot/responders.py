@@ -30,7 +30,7 @@ class Responders:
     async def reply(self, unit: Unit, incoming: Incoming) -> Answer | None:
         """The answer to a responder, or None when this is no responder's doing."""
         page = await self._page(unit, incoming)
-        if page is not None:
+        if page is not None and await self._was_sent_to(unit, page, incoming):
             return await self._on_page(unit, incoming, page)
         responder = await unit.responders.by_address(incoming.address.channel, incoming.address.value)
         if responder is None:
@@ -39,7 +39,7 @@ class Responders:
             return self._say(responder, "page.ready", Expect.NOTHING, line=self._house.line.name)
         if incoming.kind in {IncomingKind.HANGUP, IncomingKind.SILENCE}:
             return self._say(responder, "page.unknown_code", Expect.NOTHING)
-        meant = await self._house.pager.meant(unit, incoming.text, responder)
+        meant = await self._house.pager.meant(unit, incoming.text)
         if meant is None:
             return self._say(responder, "page.unknown_code", Expect.NOTHING)
         return await self._take(unit, meant, responder, spoken=False)
@@ -53,6 +53,14 @@ class Responders:
             return await unit.alerts.page(uuid.UUID(reference))
         except (ValueError, NotFound):
             return None
+
+    async def _was_sent_to(self, unit: Unit, page: StoredPage, incoming: Incoming) -> bool:
+        """True when this page went to this very address: knowing a page's id does not make anybody a responder."""
+        if page.responder_id is None:
+            return incoming.address.value == self._house.line.triage.outside_number
+        responder = await unit.responders.get(page.responder_id)
+        contact = responder.contact(page.method) if responder else None
+        return contact is not None and contact.value == incoming.address.value
 
     async def _on_page(self, unit: Unit, incoming: Incoming, page: StoredPage) -> Answer:
         responder = await unit.responders.get(page.responder_id) if page.responder_id else None

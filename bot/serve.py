@@ -6,8 +6,8 @@ Both run until SIGTERM or SIGINT, and both outlive a database that goes away.
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
 
 import psycopg
 from aiohttp import web
@@ -15,6 +15,7 @@ from procrastinate.exceptions import ConnectorException
 
 from bot.app import Refusals, console_app, open_house, public_app
 from bot.house import House
+from bot.jobs import QUEUES
 from bot.logs import Log
 from bot.settings import Settings
 from bot.turn import Turns
@@ -22,7 +23,6 @@ from channels.messages import ChannelName, SendError
 from channels.telegram import Telegram
 
 _PAUSE: Final = 1.0  # seconds before a worker that lost its database looks again
-_JOBS_AT_ONCE: Final = 20
 _GRACE: Final = 10.0  # seconds that running jobs and requests have to finish
 _POLLING: Final = 0x68_61_72_62_70_6F_6C  # whoever holds this lock polls Telegram; PostgreSQL frees a dead holder's
 
@@ -44,23 +44,36 @@ async def serve_web(settings: Settings, log: Log, *, share_ports: bool = False) 
         _listening(public_app(house), settings.listen, settings.public_port, share=share_ports),
         _listening(console_app(house), settings.listen, settings.console_port, share=share_ports),
     ):
-        registering = asyncio.create_task(_register_telegram(house, stop))
         log.info("web.ready", port=settings.public_port)
-        await stop.wait()
-        registering.cancel()
+        await _until(stop, log, [asyncio.create_task(_register_telegram(house, stop))])
 
 
 async def serve_worker(settings: Settings, log: Log) -> None:
-    """Jobs, one after another and many at once."""
+    """Jobs of every queue, and Telegram's long polling where there is no webhook."""
     stop = stop_signal()
     async with open_house(settings, log) as house:
         log.info("worker.ready")
-        polling = asyncio.create_task(_poll_telegram(house, stop))
-        working = asyncio.create_task(_work(house, stop))
-        await stop.wait()
-        polling.cancel()
-        working.cancel()
-        await asyncio.gather(polling, working, return_exceptions=True)
+        work = [asyncio.create_task(_work(house, queue, count, stop)) for queue, count in QUEUES.items()]
+        await _until(stop, log, [*work, asyncio.create_task(_poll_telegram(house, stop))])
+
+
+async def _until(stop: asyncio.Event, log: Log, tasks: Sequence["asyncio.Task[Any]"]) -> None:
+    """Run until told to stop, or until a task breaks: then the process ends, and whoever keeps it starts it anew.
+
+    A process that lives on without its work would be the worst of all: nobody is paged and nothing looks wrong.
+    """
+    stopping = asyncio.create_task(stop.wait())
+    pending = {stopping, *tasks}
+    broken: BaseException | None = None
+    while not stopping.done() and broken is None:
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        broken = next((error for task in done if (error := task.exception())), None)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    if broken is not None:
+        log.failure("process.broken", broken)
+        raise broken
 
 
 @contextlib.asynccontextmanager
@@ -74,12 +87,14 @@ async def _listening(app: web.Application, host: str, port: int, *, share: bool)
         await runner.cleanup()
 
 
-async def _work(house: House, stop: asyncio.Event) -> None:
-    """Run the worker, again and again: it ends when its database goes away."""
+async def _work(house: House, queue: str, at_once: int, stop: asyncio.Event) -> None:
+    """Run one queue's worker, again and again: it ends when its database goes away."""
     while not stop.is_set():
         try:
             await house.vault.jobs.run_worker_async(
-                concurrency=_JOBS_AT_ONCE,
+                queues=[queue],
+                name=queue,
+                concurrency=at_once,
                 install_signal_handlers=False,
                 fetch_job_polling_interval=1.0,  # seconds by which a wake-up may be late
                 delete_jobs="successful",

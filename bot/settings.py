@@ -38,6 +38,7 @@ class Settings:
     telegram_webhook_secret: str = field(repr=False)
     telegram_api_url: str
     rasa_url: str
+    understanding_budget: float
     log_level: str
 
     @property
@@ -105,6 +106,13 @@ def _matching(pattern: str) -> Callable[[str], str]:
     return read
 
 
+def _seconds(value: str) -> float:
+    seconds = float(value)
+    if not 0.05 <= seconds <= 5:
+        raise ValueError
+    return seconds
+
+
 def _level(value: str) -> str:
     if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise ValueError
@@ -144,6 +152,11 @@ SETTINGS: Final[Mapping[str, _Setting]] = {
     ),
     "TELEGRAM_API_URL": _Setting(default="https://api.telegram.org", read=_url, explain="Telegram's Bot API address"),
     "RASA_URL": _Setting(default="", read=_maybe_url, explain="address of a Rasa server; empty: the embedded engine"),
+    "UNDERSTANDING_BUDGET": _Setting(
+        default="0.3",
+        read=_seconds,
+        explain="seconds that an answer waits for the engine, 0.05 to 5; what is late is read by a job",
+    ),
     "LOG_LEVEL": _Setting(default="INFO", read=_level, explain="DEBUG, INFO, WARNING or ERROR"),
 }
 

@@ -17,12 +17,16 @@ _VERSION = 1
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadState:
     """One person's thread. `code_end`: the last group of the code just given; `waiting`: staff's answers that a code
-    opened, with their ids, until the person has heard them."""
+    opened, with their ids, until the person has heard them; `heard`: ids of those that were just said; `envelope`: the
+    number of the entry in which this thread's address is sealed.
+    """
 
     conversation: Conversation = field(default_factory=Conversation)
     assessment: Assessment | None = None
     code_end: str = field(default="", repr=False)
     waiting: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    heard: tuple[str, ...] = ()
+    envelope: int = 0
 
     def but(self, **changes: Any) -> "ThreadState":
         """The same with some parts changed."""
@@ -36,6 +40,8 @@ class ThreadState:
             "assessment": _without_words(self.assessment).to_json() if self.assessment else None,
             "code_end": self.code_end,
             "waiting": [list(answer) for answer in self.waiting],
+            "heard": list(self.heard),
+            "envelope": self.envelope,
         }
 
     @classmethod
@@ -47,6 +53,8 @@ class ThreadState:
             assessment=Assessment.from_json(stored) if stored else None,
             code_end=value["code_end"],
             waiting=tuple((answer_id, text) for answer_id, text in value["waiting"]),
+            heard=tuple(value["heard"]),
+            envelope=value["envelope"],
         )
 
 

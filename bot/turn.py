@@ -17,7 +17,7 @@ from typing import Final
 
 from bot.afterwards import erase_chat, note_copies, rest_later, route
 from bot.house import House
-from bot.reading import CODE_EFFORT, Reading, digits, read
+from bot.reading import Reading, digits, read
 from bot.report import Report
 from bot.responders import Responders
 from bot.thread import ThreadState
@@ -47,7 +47,7 @@ from vault.codes import code_keys, last_group, new_code
 from vault.errors import NoTeam
 from vault.unit import DATABASE_AWAY, Unit
 
-PATIENCE: Final = 8.0  # seconds we wait for a database that is away; Twilio hangs up after 15, all in all
+PATIENCE: Final = 11.0  # seconds for a turn, whatever the database does; Twilio hangs up after 15
 _PAUSE: Final = 0.25
 
 _EVENTS: Final[Mapping[IncomingKind, Callable[[Incoming], Event]]] = {
@@ -83,6 +83,10 @@ class Spoken:
     answers: tuple[str, ...] = field(default=(), repr=False)
 
 
+class _EpochBegan(Exception):
+    """An epoch began since the pseudonyms were derived: with the old ones a person would be taken for two."""
+
+
 class Turns:
     """Takes what comes in, from every channel."""
 
@@ -94,19 +98,23 @@ class Turns:
         """Handle one event and give the answer. Raises NotKept when it could not be stored."""
         house = self._house
         reading = await read(house, incoming)
-        deadline = asyncio.get_running_loop().time() + PATIENCE
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._keep_trying(incoming, reading)
+        except (TimeoutError, NoTeam) as error:  # without a team nobody could ever open it: refuse, keep nothing
+            house.log.failure("turn.not_kept", error, channel=incoming.address.channel)
+            raise NotKept(self._not_kept(incoming, reading)) from None
+
+    async def _keep_trying(self, incoming: Incoming, reading: Reading) -> Answer | None:
+        """Commit, again and again while the database is away. What did commit is found again by its id."""
         while True:
             try:
                 return await self._commit(incoming, reading)
-            except DATABASE_AWAY as error:
-                house.counts["database_away"] += 1
-                if asyncio.get_running_loop().time() > deadline:
-                    house.log.failure("turn.not_kept", error, channel=incoming.address.channel)
-                    raise NotKept(self._not_kept(incoming, reading)) from None
+            except _EpochBegan:
+                reading = await read(self._house, incoming)
+            except DATABASE_AWAY:
+                self._house.counts["database_away"] += 1
                 await asyncio.sleep(_PAUSE)
-            except NoTeam as error:  # nobody could ever open it: refuse rather than keep it unsealed
-                house.log.failure("turn.not_kept", error, channel=incoming.address.channel)
-                raise NotKept(self._not_kept(incoming, reading)) from None
 
     # Commit ------------------------------------------------------------------------------------------------
 
@@ -114,7 +122,9 @@ class Turns:
         house = self._house
         async with house.vault.unit() as unit:
             digest = unit.messages.digest(incoming.address.channel, incoming.id)
-            await unit.lock(digest, reading.pseudonym.value)
+            await unit.lock(digest, *(pseudonym.value for pseudonym in reading.pseudonyms))
+            if not house.pseudonyms.are_current(reading.pseudonyms):
+                raise _EpochBegan
             seen = await unit.messages.seen(digest)
             if seen is not None:
                 house.counts["messages_repeated"] += 1
@@ -124,28 +134,30 @@ class Turns:
                 answer = await self._talk(unit, incoming, reading)
             answer = await route(house, unit, incoming, reading.pseudonym, answer)
             await unit.messages.remember(digest, answer.to_json() if answer else None)
-            await note_copies(unit, incoming, reading.pseudonym)
+            await note_copies(house, unit, incoming, reading.pseudonym)
         house.counts[f"turns_{incoming.address.channel}"] += 1
         return answer
 
     async def _talk(self, unit: Unit, incoming: Incoming, reading: Reading) -> Answer | None:
         house, pseudonym = self._house, reading.pseudonym
         stored = await unit.conversations.find(reading.pseudonyms)
+        thread = ThreadState.from_json(stored.state) if stored else ThreadState()
         moment = Moment(
             unit=unit,
             incoming=incoming,
             reading=reading,
-            thread=ThreadState.from_json(stored.state) if stored else ThreadState(),
-            report=Report(house, unit, stored.case_id if stored else None, incoming),
+            thread=thread,
+            report=Report(house, unit, stored.case_id if stored else None, incoming, envelope=thread.envelope),
         )
         spoken = await self._advance(moment)
         await moment.report.keep(spoken.thread, spoken.effects, late=reading.late)
         if _asks_for(Erase, spoken.effects):
-            await erase_chat(unit, incoming, pseudonym)
+            await erase_chat(unit, incoming)
         if stored and stored.pseudonym != pseudonym:  # it was found under an older epoch's pseudonym
             await unit.conversations.forget(stored.pseudonym)
         turns = (stored.turns if stored else 0) + 1
-        await unit.conversations.save(pseudonym, spoken.thread.to_json(), moment.report.case_id, turns=turns)
+        after = spoken.thread.but(envelope=moment.report.envelope)
+        await unit.conversations.save(pseudonym, after.to_json(), moment.report.case_id, turns=turns)
         await rest_later(house, unit, pseudonym, turns, spoken.effects)
         wording = Wording(
             phrases=house.phrases,
@@ -162,6 +174,8 @@ class Turns:
     async def _advance(self, moment: Moment) -> Spoken:
         """Triage judges the words, the engine says what follows, triage judges what was chosen."""
         before, policy = moment.thread, self._house.line.triage
+        if before.heard and moment.incoming.kind is not IncomingKind.HANGUP:  # whoever goes on has heard them
+            await moment.unit.codes.said([uuid.UUID(answer_id) for answer_id in before.heard])
         judged = moment.reading.judged(before.conversation)
         verdict = assess(judged, before.conversation.chosen, before.assessment, policy)
         urgent = judged is not None and self._shows_danger(judged, before.assessment, verdict)
@@ -175,13 +189,14 @@ class Turns:
         verdict = assess(None, conversation.chosen, verdict, policy, alerts=moment.report.alerts(effects))
         code = await self._new_code(moment) if _asks_for(GiveCode, effects) else ""
         said = opened if _asks_for(ReadAnswers, effects) else ()
-        await moment.unit.codes.said([uuid.UUID(answer_id) for answer_id, _ in said])
         return Spoken(
             thread=ThreadState(
                 conversation=conversation,
                 assessment=verdict,
                 code_end=last_group(code) if code else before.code_end,
                 waiting=() if said else opened,
+                heard=tuple(answer_id for answer_id, _ in said),
+                envelope=before.envelope,
             ),
             effects=effects,
             code=code,
@@ -204,14 +219,15 @@ class Turns:
 
     async def _check_code(self, moment: Moment, asked: OpenCode) -> tuple[CodeChecked, tuple[tuple[str, str], ...]]:
         """What the vault says to a code, and the answers that wait under it."""
-        thread, keys = moment.thread, moment.reading.code
+        thread = moment.thread
         if asked.ending:
             matches = bool(thread.code_end) and digits(asked.digits) == thread.code_end
             return CodeChecked(found=matches), thread.waiting
-        case_id = await moment.unit.codes.find(keys.locator) if keys else None
-        if keys is None or case_id is None:
+        found = await moment.unit.codes.match(moment.reading.code)
+        if found is None:
             self._house.counts["codes_refused"] += 1
             return CodeChecked(found=False), thread.waiting
+        case_id, keys = found
         moment.report.continue_case(case_id)
         waiting = tuple((str(answer.id), answer.text) for answer in await moment.unit.codes.read(keys))
         return CodeChecked(found=True, waiting=len(waiting)), waiting
@@ -219,7 +235,8 @@ class Turns:
     async def _new_code(self, moment: Moment) -> str:
         """A return code for this case. Nobody keeps it but the person; the unit keeps what it derives."""
         code = new_code(self._house.world.dice)
-        keys = await asyncio.to_thread(code_keys, code, self._house.vault.ring.salt, CODE_EFFORT)
+        ring = self._house.vault.ring
+        keys = await asyncio.to_thread(code_keys, code, ring.salt, ring.code_efforts[0])
         await moment.unit.codes.give((await moment.report.case()).id, keys)
         return code
 

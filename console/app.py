@@ -14,6 +14,7 @@ from console.render import Pages
 from console.routes import ROUTES
 from console.session import Gate
 from console.setup import Setup
+from console.sweeping import Sweeper
 from vault.unit import Vault
 
 _LARGEST_BODY: Final = 64 * 1024  # bytes
@@ -61,7 +62,10 @@ def build(
         live=live,
         failure=failure,
     )
+    sweeper = Sweeper()
     app.on_response_prepare.append(_add_headers)
+    app.on_response_prepare.append(sweeper.stir)
+    app.cleanup_ctx.append(sweeper.run)
     app.cleanup_ctx.append(live.run)
     app.on_shutdown.append(live.end)
     app.add_routes(ROUTES)

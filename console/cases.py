@@ -45,6 +45,7 @@ class Moment:
     files: int
     delivery: str
     trouble: bool
+    earlier: bool  # from a phone that answers no longer go to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +161,7 @@ def _moment(visit: Visit, opened: OpenEntry, sent: Mapping[str, OutboxState], na
         files=len(entry.media),
         delivery=delivery if entry.kind is EntryKind.STAFF else "",
         trouble=state is OutboxState.FAILED,
+        earlier=entry.earlier,
     )
 
 

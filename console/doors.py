@@ -32,16 +32,19 @@ def cookies(request: web.Request) -> Cookies:
 
 
 @asynccontextmanager
-async def entered(request: web.Request, *, by_itself: bool = False) -> AsyncIterator[Visit]:
+async def entered(request: web.Request, *, by_itself: bool = False, staff: bool = False) -> AsyncIterator[Visit]:
     """One unit with a signed-in member in it. Raises SignedOut.
 
     What a screen fetches by itself (`auto`, `part`) does not count as use: an unattended screen signs itself out.
+    `staff`: it is about to change who is a member, or their keys, and waits until nobody else does.
     """
     desk, cookie = request.app[DESK], cookies(request).read(request)
     if not cookie:
         raise SignedOut
     by_hand = not (by_itself or {"auto", "part"} & request.query.keys())
     async with desk.vault.unit() as unit:
+        if staff:
+            await unit.members.hold()
         who = await unit.members.open(cookie, touch=by_hand)
         if who is not None:
             form = request.get(FORM, {})
@@ -64,20 +67,26 @@ def posted(view: View) -> Handler:
     """A form of a signed-in member: from our own page, with our own token."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        form = await read_form(request)
-        if not cookies(request).read(request):
-            raise SignedOut
-        if not token_fits(cookies(request).read(request), form.get("token", "")):
-            raise Refused(
-                403,
-                "This form belongs to another sign-in, so it was not used.",
-                next="Open the page again and send it from there.",
-                reason="token",
-            )
+        await own_form(request)
         async with entered(request) as visit:
             return await view(visit)
 
     return handle
+
+
+async def own_form(request: web.Request) -> dict[str, str]:
+    """What a form of this session sent. Raises SignedOut, Refused."""
+    form, cookie = await read_form(request), cookies(request).read(request)
+    if not cookie:
+        raise SignedOut
+    if not token_fits(cookie, form.get("token", "")):
+        raise Refused(
+            403,
+            "This form belongs to another sign-in, so it was not used.",
+            next="Open the page again and send it from there.",
+            reason="token",
+        )
+    return form
 
 
 async def read_form(request: web.Request) -> dict[str, str]:

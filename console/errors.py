@@ -12,9 +12,11 @@ from console.doors import FORM, Handler, SignedOut, cookies
 from console.refused import Again, Refused
 from console.session import local, token
 from triage.review import IllegalTransition
-from vault.errors import CannotOpen, Conflict, NotFound, VaultError
+from vault.errors import CannotOpen, Conflict, Erased, LastSupervisor, NameTaken, NotAllowed, NotFound, VaultError
 from vault.unit import DATABASE_AWAY
 
+_QUEUE: Final = ("/queue", "Go to the queue")
+_TEAM: Final = ("/team", "Go to the team")
 _NOT_SENT: Final = "Nothing was sent or changed."
 
 _HTTP: Mapping[int, tuple[str, str]] = MappingProxyType(
@@ -32,6 +34,18 @@ _VAULT: Mapping[type[VaultError], tuple[int, str, str]] = MappingProxyType(
             403,
             "This case does not open with your keys: it was shared with another team, or its bytes were changed.",
             "Ask a supervisor to share it, and tell the operator if nobody can open it.",
+        ),
+        NotAllowed: (403, "Only a supervisor can do this, and nobody to themselves.", "Ask another supervisor."),
+        LastSupervisor: (
+            409,
+            "You are the last supervisor, and somebody has to be one.",
+            "Make somebody else a supervisor first.",
+        ),
+        NameTaken: (409, "This name is taken, or empty.", "Go back and choose another one."),
+        Erased: (
+            410,
+            "This case was erased. Nothing of it is left to open, for anybody.",
+            "The audit trail says when, and who asked for it.",
         ),
         Conflict: (409, "Somebody else changed this a moment ago.", "Look at it again, then decide."),
     }
@@ -52,7 +66,7 @@ async def calm(request: web.Request, handler: Handler) -> web.StreamResponse:
     except IllegalTransition:
         return _page(request, _illegal())
     except VaultError as error:
-        return _page(request, _vault(error))
+        return _page(request, _vault(error, request.path))
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -100,9 +114,12 @@ def _illegal() -> Refused:
     )
 
 
-def _vault(error: VaultError) -> Refused:
+def _vault(error: VaultError, path: str) -> Refused:
+    if isinstance(error, NotFound) and path.startswith("/team/"):
+        return Refused(404, "This member was removed.", next="Look at the team.", reason="NotFound", back=_TEAM)
     status, happened, then = _VAULT.get(type(error), (500, str(error), "Tell the operator what this page says."))
-    return Refused(status, happened, kept=_NOT_SENT, next=then, reason=type(error).__name__)
+    back = _TEAM if path.startswith("/team") else _QUEUE
+    return Refused(status, happened, kept=_NOT_SENT, next=then, reason=type(error).__name__, back=back)
 
 
 def _http(status: int) -> Refused:

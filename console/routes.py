@@ -4,19 +4,25 @@ from typing import Final
 
 from aiohttp import web
 
-from console import cases, changes, counts, oncall, queue, signin, trail
+from console import account, cases, changes, counts, keeping, oncall, queue, signin, team, trail
 from console.doors import inside, posted
 from console.render import HERE
 
 _CASE: Final = "/cases/{code:[0-9]{6}}"
+_ID: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_MEMBER: Final = f"/team/{{member:{_ID}}}"
 
 ROUTES: Final = (
     # Open to whoever can reach this port
     web.get("/signin", signin.show),
     web.post("/signin", signin.enter),
+    web.get("/signin/passkey", signin.challenge, allow_head=False),
     web.post("/signout", signin.leave),
     web.get("/metrics", counts.show),
     web.static("/static", HERE / "static"),
+    # For whoever signed in with a one-time passphrase, and for nobody else
+    web.get("/begin", account.begin),
+    web.post("/begin", account.settle),
     # For members
     web.get("/", queue.home),
     web.get("/queue", inside(queue.show)),
@@ -24,6 +30,24 @@ ROUTES: Final = (
     web.get("/oncall", inside(oncall.show)),
     web.get("/audit", trail.show),
     web.get("/audit.json", trail.export, allow_head=False),
+    web.get("/keeping", inside(keeping.show)),
+    web.get("/account", inside(account.show)),
+    web.post("/account/passphrase", account.change_passphrase),
+    web.post("/account/authenticator", account.change_authenticator),
+    web.post("/account/passkeys", account.add_passkey),
+    web.post("/account/passkeys/options", account.options),
+    web.post("/account/passkeys/only", account.only_passkeys),
+    web.post(f"/account/passkeys/{{passkey:{_ID}}}/remove", account.remove_passkey),
+    web.get("/team", inside(team.show)),
+    web.post("/team/regrant", team.regrant),
+    # For supervisors: vault/staffing.py asks
+    web.post("/team", team.invite),
+    web.post("/team/rotate", team.rotate),
+    web.get(_MEMBER, inside(team.one)),
+    web.get(f"{_MEMBER}/{{what:reset|remove}}", inside(team.confirm)),
+    web.post(f"{_MEMBER}/role", team.change_role),
+    web.post(f"{_MEMBER}/reset", team.reset),
+    web.post(f"{_MEMBER}/remove", team.remove),
     # One case. To look at it is an act, so HEAD may not
     web.get(_CASE, inside(cases.show), allow_head=False),
     web.get(f"{_CASE}/close", inside(cases.confirm_close), allow_head=False),

@@ -20,7 +20,7 @@ _TRIES: Final = 30  # sign-ins that failed, from one address
 _WITHIN: Final = timedelta(minutes=15)
 _ADDRESSES: Final = 10_000  # remembered at once; the oldest goes first
 _STRETCHES: Final = 2  # Argon2id at the same time: each takes 64 MB
-_LOCAL: Final = re.compile(r"/(?:queue|oncall|audit|cases/[0-9]{6})(?:\?[a-z0-9=&]{0,80})?", re.ASCII)
+_LOCAL: Final = re.compile(r"/(?:queue|oncall|audit|account|team|cases/[0-9]{6})(?:\?[a-z0-9=&]{0,80})?", re.ASCII)
 _HOME: Final = "/queue"
 
 

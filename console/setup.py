@@ -1,11 +1,15 @@
 """What the console must be told about one line: names, time zone, policy, words of the questions. Values only."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from triage.policy import TriagePolicy
 from triage.rota import Rota
+from vault.passkeys import Site
+from vault.retention import Policy
 from vault.unit import Unit
 
 
@@ -22,15 +26,29 @@ class Setup:
     languages: Mapping[str, str]
     policy: TriagePolicy
     rota: Callable[[Unit], Awaitable[Rota]]
+    retention: Policy = Policy()  # noqa: RUF009 - frozen, like the value it stands in
     secure_cookie: bool = True
     time_zone: ZoneInfo = ZoneInfo("UTC")  # noqa: RUF009 - a constant of the standard library
     questions: Mapping[str, str] = field(default_factory=dict)
     choices: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""  # https://… as staff open it: passkeys are bound to it
     longest_answer: int = 1600  # characters; Twilio refuses more with 21617
 
     def language(self, tag: str) -> str:
         """The language's name, or a readable stand-in."""
         return self.languages.get(tag, tag or "Unknown language")
+
+    @property
+    def site(self) -> Site | None:
+        """What passkeys are bound to; None where browsers make none: at a bare IP address, or without TLS."""
+        parts = urlsplit(self.address)
+        host = parts.hostname or ""
+        if not host or re.fullmatch(r"[0-9.]+|.*:.*", host):
+            return None
+        if parts.scheme != "https" and host != "localhost":
+            return None
+        port = f":{parts.port}" if parts.port not in {None, {"https": 443, "http": 80}[parts.scheme]} else ""
+        return Site(host=host, origin=f"{parts.scheme}://{host}{port}", name=self.line_name)
 
     def question(self, step: str) -> str:
         """The question that this step asks."""

@@ -1,4 +1,4 @@
-"""Signing in with passphrase and second factor, and signing out."""
+"""Signing in with passphrase and second factor, what comes after an invitation, and signing out."""
 
 import asyncio
 
@@ -8,11 +8,14 @@ from console.desk import DESK, Desk
 from console.doors import cookies, read_form
 from console.refused import Refused
 from console.session import local, token_fits
+from vault.credentials import prepare
 from vault.errors import SignInLocked, SignInRefused
-from vault.members import Cookie, prepare
+from vault.members import Member
+from vault.sessions import Cookie
 
 _LONGEST_NAME = 200
 _LONGEST_SECRET = 1000
+_LONGEST_PASSKEY = 8000
 
 
 async def show(request: web.Request) -> web.Response:
@@ -39,20 +42,37 @@ async def enter(request: web.Request) -> web.Response:
         desk.refusals["signin"] += 1
         return _form(desk, goal=goal, refused=True, status=403)
     desk.gate.succeeded(request)
-    response = web.Response(status=303, headers={"Location": local(goal)})
-    cookies(request).give(response, found.value)
+    member, cookie = found
+    where = "/begin" if member.invited_until else local(goal)
+    response = web.Response(status=303, headers={"Location": where})
+    cookies(request).give(response, cookie.value)
     return response
 
 
-async def _check(desk: Desk, form: dict[str, str], *, old: str) -> Cookie | None:
+async def challenge(request: web.Request) -> web.Response:
+    """What the browser needs to ask for a passkey. It is the same for every name, and nothing is stored."""
+    desk = request.app[DESK]
+    if desk.setup.site is None:
+        raise web.HTTPNotFound
+    async with desk.vault.unit() as unit:
+        options = unit.passkeys.options_to_sign_in(desk.setup.site)
+    return web.Response(text=options, content_type="application/json")
+
+
+async def _check(desk: Desk, form: dict[str, str], *, old: str) -> tuple[Member, Cookie] | None:
     """A new session, or None. The slow part runs in a thread, outside any unit, also for a name nobody has."""
     name, passphrase, totp = form.get("name", ""), form.get("passphrase", ""), form.get("totp", "")
+    passkey = form.get("passkey", "")
     if len(name) > _LONGEST_NAME or max(len(passphrase), len(totp)) > _LONGEST_SECRET:
+        return None
+    if len(passkey) > _LONGEST_PASSKEY:
         return None
     async with desk.vault.unit() as unit:
         salt = await unit.members.salt(name)
     async with desk.gate.stretching:
-        credentials = await asyncio.to_thread(prepare, name, passphrase, "".join(totp.split()), salt)
+        credentials = await asyncio.to_thread(
+            prepare, name, passphrase, "".join(totp.split()), salt, passkey=passkey, site=desk.setup.site
+        )
     async with desk.vault.unit() as unit:
         found = await unit.members.sign_in(credentials)
         if isinstance(found, SignInRefused | SignInLocked):
@@ -61,7 +81,7 @@ async def _check(desk: Desk, form: dict[str, str], *, old: str) -> Cookie | None
         if old:
             await unit.members.sign_out(old)  # a browser has one session, and it is never an older one
         unit.audit.add("member.signed_in", f"member:{member.id}", actor=f"member:{member.id}")
-    return cookie
+    return member, cookie
 
 
 async def leave(request: web.Request) -> web.Response:
@@ -82,4 +102,5 @@ async def leave(request: web.Request) -> web.Response:
 
 def _form(desk: Desk, *, goal: str, refused: bool = False, status: int = 200) -> web.Response:
     goal = local(goal) if goal else ""
-    return desk.pages.response("signin.html", status=status, goal=goal, refused=refused)
+    passkeys = desk.setup.site is not None
+    return desk.pages.response("signin.html", status=status, goal=goal, refused=refused, passkeys=passkeys)

@@ -35,6 +35,22 @@ _ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "alert.last_resort": "Everyone was called",
         "member.signed_in": "Signed in",
         "member.signed_out": "Signed out",
+        "member.enrolled": "Let somebody in",
+        "member.settled": "Chose their own passphrase",
+        "member.reset": "Let somebody in again",
+        "member.recovered": "Was let in by the recovery sheets",
+        "member.removed": "Took somebody out",
+        "member.made_supervisor": "Made somebody a supervisor",
+        "member.made_reviewer": "Made somebody a reviewer",
+        "member.passphrase": "Changed their passphrase",
+        "member.authenticator": "Changed their authenticator",
+        "member.passkey_added": "Added a passkey",
+        "member.passkey_removed": "Removed a passkey",
+        "member.passkeys_only": "Lets only passkeys count",
+        "member.codes_again": "Lets codes count again",
+        "team.rotated": "Gave the team a new key",
+        "team.regranted": "Moved the last case to the new key",
+        "recovery.printed": "Printed recovery sheets",
         "audit.exported": "Downloaded the audit trail",
     }
 )
@@ -134,10 +150,10 @@ def _before(request: web.Request) -> int | None:
 
 async def _names(visit: Visit) -> Mapping[str, str]:
     """Actors and subjects by name."""
-    names = {f"member:{m.id}": m.name for m in await visit.unit.members.all()}
-    names |= {f"responder:{m.id}": m.name for m in await visit.unit.members.all()}
+    names = {f"member:{m.id}": m.name for m in await visit.unit.members.everyone()}
+    names |= {f"responder:{m.id}": m.name for m in await visit.unit.members.everyone()}
     names |= {f"responder:{r.id}": r.name for r in await visit.unit.responders.all()}
-    return names | {"system": "Harborline"}
+    return names | {"system": "Harborline", "recovery": "The recovery sheets"}
 
 
 def _shown(line: Line, names: Mapping[str, str]) -> Shown:

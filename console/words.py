@@ -83,7 +83,7 @@ METHODS: Mapping[str, str] = MappingProxyType({"sms": "Text message", "voice": "
 CONTACT_RULES: Mapping[str, str] = MappingProxyType(
     {
         "": "They did not choose how they may be contacted. Somebody else may read what you send.",
-        "never_first": "They asked not to be contacted first. Your answer is not sent; it waits under their code.",
+        "never_first": "Nobody writes to them first. Your answer is not sent; it waits under their code.",
         "when_i_write": "They asked to be answered only when they write. Your answer waits until then.",
         "hours": "They asked to be contacted at certain hours only ({hours}). Your answer goes out then.",
         "neutral": "They asked for neutral words only: write nothing that shows what this line is.",
@@ -97,7 +97,13 @@ def contact(case: Case) -> tuple[str, ...]:
     rule = CONTACT_RULES.get(case.contact_rule, CONTACT_RULES[""]).format(hours=case.contact_hours)
     called = "They called. An answer waits under their return code, if they have one, until they call again."
     checked = "Somebody may be looking at their phone: write harmless words."
-    return (rule, *([called] if case.channel == "voice" else []), *([checked] if case.discreet else []))
+    resting = "They said that they cannot talk now. Your answer waits until they write and it is safe."
+    return (
+        rule,
+        *([resting] if case.resting else []),
+        *([called] if case.channel == "voice" else []),
+        *([checked] if case.discreet else []),
+    )
 
 
 RAISED_BY_STAFF = "raised_by_staff"

@@ -23,9 +23,10 @@ from triage.policy import TriagePolicy
 from triage.review import CaseState
 from triage.rota import Method, MethodKind, Responder, Rota
 from vault.cases import Case, Entry, EntryKind, Reason
+from vault.credentials import prepare
 from vault.delivery import OutboxKind, OutboxState
 from vault.keys import init_key_ring
-from vault.members import Member, Role, prepare
+from vault.members import Member, Role
 from vault.paging import Contact, StoredAlert
 from vault.sealing import Effort
 from vault.unit import Unit, Vault, database_engine, job_app
@@ -108,7 +109,7 @@ class Bench:
     seeds: dict[str, str] = field(default_factory=dict)
     rota: Rota = field(default_factory=Rota)
 
-    def app(self, *, secure: bool = False) -> web.Application:
+    def app(self, *, secure: bool = False, address: str = "") -> web.Application:
         """The console under test."""
 
         async def metrics() -> str:
@@ -126,6 +127,7 @@ class Bench:
                 languages=LANGUAGES,
                 policy=TriagePolicy(),
                 rota=rota,
+                address=address,
                 secure_cookie=secure,
                 questions=QUESTIONS,
                 choices=CHOICES,
@@ -232,7 +234,7 @@ class Bench:
 @pytest.fixture
 def cheap_stretching(monkeypatch: pytest.MonkeyPatch) -> None:
     """A passphrase is stretched for a tenth of a second, by intention; not four times in each of these tests."""
-    monkeypatch.setattr("vault.members.PASSPHRASE_EFFORT", Effort(passes=1, lanes=1, memory=64))
+    monkeypatch.setattr("vault.credentials.PASSPHRASE_EFFORT", Effort(passes=1, lanes=1, memory=64))
 
 
 @pytest.fixture
@@ -270,9 +272,9 @@ async def bench_on(url: str, directory: Path) -> AsyncIterator[Bench]:
 
 
 @asynccontextmanager
-async def browsing(bench: Bench, *, secure: bool = False) -> AsyncIterator["Browser"]:
+async def browsing(bench: Bench, *, secure: bool = False, address: str = "") -> AsyncIterator["Browser"]:
     """Somebody at the console, not signed in."""
-    async with TestClient(TestServer(bench.app(secure=secure))) as client:
+    async with TestClient(TestServer(bench.app(secure=secure, address=address))) as client:
         yield Browser(client, bench)
 
 

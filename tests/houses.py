@@ -1,4 +1,4 @@
-"""A house without its processes: the real vault, phrases, flow and pager, on a fresh database, for tests of the shell."""
+"""A house without its processes: real vault, phrases, flow and pager on a fresh database, for tests of the shell."""
 
 import random
 from pathlib import Path

@@ -36,6 +36,11 @@ class Console:
         """Where it is served."""
         return f"http://127.0.0.1:{self.runner.addresses[0][1]}"
 
+    async def member(self, name: str) -> str:
+        """The id of a member."""
+        async with self.bench.vault.unit() as unit:
+            return next(str(m.id) for m in await unit.members.all() if m.name == name)
+
     @asynccontextmanager
     async def visitor(self, size: tuple[int, int] = WIDE, **options: Any) -> AsyncIterator[Page]:
         """A fresh browser at the door."""
@@ -104,7 +109,10 @@ async def rich(bench: Bench) -> str:
 
 async def every_page(console: Console, page: Page, code: str) -> AsyncIterator[str]:
     """Go to each page in turn, with everything on it opened."""
-    for path in ("/queue", f"/cases/{code}", f"/cases/{code}/close", "/oncall", "/audit", "/queue?state=closed"):
+    tomas = await console.member("Tomas")
+    of_the_team = ("/team", f"/team/{tomas}", f"/team/{tomas}/reset", f"/team/{tomas}/remove", "/account")
+    of_cases = ("/queue", f"/cases/{code}", f"/cases/{code}/close", "/oncall", "/audit", "/queue?state=closed")
+    for path in (*of_cases, *of_the_team):
         await page.goto(console.address + path)
         for summary in await page.locator("summary").all():
             await summary.click()
@@ -206,7 +214,7 @@ async def test_nothing_is_wider_than_a_small_phone_and_everything_is_large_enoug
 @pytest.mark.parametrize("size", [WIDE, TINY])
 async def test_every_word_can_be_told_from_its_background(console: Console, scheme: str, size: tuple[int, int]) -> None:
     code = await rich(console.bench)
-    async with console.noor(size, color_scheme=scheme) as page:
+    async with console.noor(size, color_scheme=scheme, reduced_motion="reduce") as page:
         background = await page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (background == "rgb(16, 21, 26)") is (scheme == "dark")
         async for path in every_page(console, page, code):

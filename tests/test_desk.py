@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.desk import Desk, _within
+from bot.contact import is_stricter, next_moment, staff_answer
+from bot.desk import Desk
 from bot.house import House
 from console.actions import Held
 from tests.vaults import CHEAP, found_team, open_case, rows
@@ -14,6 +15,7 @@ from vault.cases import Case
 from vault.codes import code_keys, new_code
 from vault.delivery import OutboxState
 from vault.members import Member, Role
+from vault.paging import Contact
 from vault.unit import Unit
 
 NUMBER = "+15550100777"
@@ -107,12 +109,46 @@ async def test_an_answer_is_signed_as_the_person_chose(
     await found_team(house.vault)
     async with house.vault.unit() as unit:
         case = await open_case(unit, **changes)
-        await answer(house, unit, case)
-        (parcel,) = await unit.outbox.of_case(case.id)
-        found = await unit.outbox.look(parcel)
-    assert found is not None
-    assert (found.answer["text"], found.answer["language"], found.value) == (expected, language, NUMBER)
-    assert found.answer["expect"] == "nothing"
+    signed = staff_answer(house, case, TEXT)
+    assert (signed.text, signed.language, signed.expect.value) == (expected, language, "nothing")
+
+
+@pytest.mark.parametrize(
+    ("rule", "than", "stricter"),
+    [
+        ("never_first", "", True),
+        ("neutral", "never_first", False),
+        ("hours", "when_i_write", False),
+        ("when_i_write", "hours", True),
+        ("never_first", "never_first", True),
+    ],
+)
+def test_a_rule_is_stricter_when_it_gives_away_no_more(rule: str, than: str, stricter: bool) -> None:
+    assert is_stricter(rule, than) is stricter
+
+
+async def test_while_the_person_cannot_talk_everything_is_held(house: House) -> None:
+    await found_team(house.vault)
+    async with house.vault.unit() as unit:
+        case = await open_case(unit, resting=True)
+        assert await answer(house, unit, case) is OutboxState.HELD
+
+
+async def test_a_member_and_a_responder_of_one_name_are_one_person(house: House) -> None:
+    """Where two people are needed, one human with two hats must not count twice."""
+    await found_team(house.vault)
+    async with house.vault.unit() as unit:
+        rosa = await unit.responders.add("Rosa", ["es"], [Contact(method="sms", value="+15550100999")])
+        case = await open_case(unit, level=Level.EMERGENCY, life_at_risk=True)
+        await house.pager.urgent(unit, case)
+        stored = await unit.alerts.of_case(case.id)
+        assert stored is not None
+        await house.pager.acknowledged(unit, stored.id, str(rosa))
+        await Desk(house=house).acknowledge(unit, case, a_member(unit))
+        stored = await unit.alerts.of_case(case.id)
+        assert stored is not None
+        assert stored.ringing, "two people are needed, and one has it"
+        assert stored.machine["acks"] == [str(rosa)]
 
 
 # Hours ------------------------------------------------------------------------------------------------------------
@@ -132,8 +168,13 @@ async def test_an_answer_is_signed_as_the_person_chose(
         ("02-04", "2026-03-29T00:30", "2026-03-29T03:00"),  # two o'clock does not exist that night
     ],
 )
-def test_words_wait_for_the_person_s_hours_on_the_line_s_clock(hours: str, now: str, expected: str | None) -> None:
-    found = _within(hours, datetime.fromisoformat(now).replace(tzinfo=MADRID).astimezone(UTC), MADRID)
+async def test_words_wait_for_the_person_s_hours_on_the_line_s_clock(
+    house: House, hours: str, now: str, expected: str | None
+) -> None:
+    await found_team(house.vault)
+    async with house.vault.unit() as unit:
+        case = await open_case(unit, contact_rule="hours", contact_hours=hours)
+    found = next_moment(case, datetime.fromisoformat(now).replace(tzinfo=MADRID).astimezone(UTC), MADRID)
     moment = found and found.astimezone(UTC).astimezone(MADRID).replace(tzinfo=None)
     assert moment == (datetime.fromisoformat(expected) if expected else None)
 

@@ -32,6 +32,7 @@ THIRD_PARTIES = {
         "psycopg_pool",
         "pyotp",
         "sqlalchemy",
+        "webauthn",
     },
 }
 

@@ -14,11 +14,15 @@ from dialogs.conversation import Mode
 from dialogs.phrases import load_phrases
 from tests.world import Desk, World
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("world"), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("world"),
+    pytest.mark.slow,
+    pytest.mark.usefixtures("quiet"),
+]
 
 PHRASES = load_phrases()
 VALUES = {"line": "Harborline", "cover": "Corner Laundry", "emergency": "911"}
-CODE = re.compile(r"\b\d{6}\b")
 
 
 def says(key: str, language: str = "en", **values: str) -> str:
@@ -62,6 +66,7 @@ def pages(world: World, code: str) -> list[tuple[Any, ...]]:
 async def test_a_spanish_text_that_turns_dangerous_pages_until_a_human_has_it_and_is_answered(
     world: World, desk: Desk
 ) -> None:
+    before = cases(world)
     person, amina, bilal = world.phone(), world.responder_chat("Amina"), world.responder_phone("Bilal")
     await answered(person, "Hola, trabajo limpiando una casa y la señora no me paga", "safe", "es")
     await answered(person, "1", "facts.where", "es")
@@ -69,8 +74,9 @@ async def test_a_spanish_text_that_turns_dangerous_pages_until_a_human_has_it_an
     answer = await answered(person, danger, "danger.number", "es")
     assert "911" in answer
 
-    first = await amina.receives("Emergencia", within=15)  # speaks Spanish, so she is asked first, and is silent
-    (code,) = CODE.findall(first.text)[:1]
+    (code,) = cases(world) - before
+    first = await amina.receives(code, within=15)  # speaks Spanish, so she is asked first, and is silent
+    assert says("level.emergency", "es") in first.text
     page = await bilal.receives(code, within=40)
     for word in ("encerrada", "cuchillo", "matar", "señora", person.number):
         assert word not in first.text
@@ -261,12 +267,11 @@ async def test_a_page_that_cannot_be_written_is_called_and_taken_by_a_key(world:
     try:
         before = cases(world)
         await world.phone().text("Ayúdenme, me tiene encerrada y me va a matar con un cuchillo esta noche")
+        (code,) = cases(world) - before
         call = await phone.rings(within=40)
         call.answer()
-        heard = await call.hears(within=15)
+        heard = await call.hears(", ".join(code), within=15)
         assert "cuchillo" not in heard
-        (code,) = cases(world) - before
-        assert ", ".join(code) in heard
         await call.press("5")
         await call.hears(says("page.again", "es", code=", ".join(code)), within=15)
         await call.press("1")
@@ -285,8 +290,8 @@ async def test_a_page_that_cannot_be_written_is_called_and_taken_by_a_key(world:
 async def test_what_a_responder_says_otherwise_takes_no_page(world: World) -> None:
     before = cases(world)
     await world.phone().text("Nos tienen encerrados en el sótano y vuelve con una pistola")
-    await world.responder_chat("Amina").receives("/cases/", within=20)
     (code,) = cases(world) - before
+    await world.responder_chat("Amina").receives(code, within=20)
     bilal = world.responder_phone("Bilal")
     await bilal.text("no puedo, estoy enfermo")
     await bilal.receives(says("page.unknown_code", "ar"), within=15)

@@ -11,12 +11,12 @@ from vault.errors import CannotOpen, EpochGone, NoKeyRing
 from vault.keys import KeyRing, begin_epoch, destroy_epoch, init_key_ring, read_key_ring
 from vault.sealing import unlock
 
-FILES = ("service", "audit", "salt", "epoch-1")
+FILES = ("service", "audit", "salt", "epoch-1", "erasure-1")
 
 
 def contents(ring: KeyRing) -> tuple[bytes, ...]:
     """The secrets of a ring, to compare."""
-    return (ring.service, ring.audit, ring.salt, *ring.epochs.values())
+    return (ring.service, ring.audit, ring.salt, *ring.epochs.values(), *ring.erasure.values())
 
 
 def _init_in_a_process(directory: str) -> tuple[bytes, ...]:
@@ -25,8 +25,8 @@ def _init_in_a_process(directory: str) -> tuple[bytes, ...]:
 
 def test_a_new_key_ring_is_whole_and_every_secret_is_its_own(ring: KeyRing) -> None:
     assert sorted(path.name for path in ring.directory.iterdir()) == sorted(FILES)
-    assert [len(key) for key in contents(ring)] == [32, 32, 16, 32]
-    assert len({key[:16] for key in contents(ring)}) == 4
+    assert [len(key) for key in contents(ring)] == [32, 32, 16, 32, 32]
+    assert len({key[:16] for key in contents(ring)}) == 5
     assert ring.current == 1
 
 
@@ -125,7 +125,7 @@ def test_every_purpose_and_epoch_has_a_key_of_its_own(ring: KeyRing) -> None:
     after = begin_epoch(ring)
     keys = [after.epoch_key(epoch, purpose) for epoch in (1, 2) for purpose in ("lock", "pseudonym")]
     keys += [after.service_key("lock"), after.service_key("login")]
-    assert len({*keys, *contents(after)}) == 6 + 5
+    assert len({*keys, *contents(after)}) == 6 + 6
     assert after.epoch_key(1, "lock") == ring.epoch_key(1, "lock")
 
 

@@ -12,9 +12,11 @@ from sqlalchemy.exc import IntegrityError
 
 from tests.vaults import START, Clock, every_key, found_team, open_case, rows
 from vault.cases import Entry, EntryKind
+from vault.credentials import Credentials, prepare
 from vault.errors import CannotOpen, NotFound, SignInLocked, SignInRefused
-from vault.members import Cookie, Credentials, Enrolment, Member, Role, SignedIn, prepare
+from vault.members import Enrolment, Member, Role, SignedIn
 from vault.sealing import PrivateKey, open_sealed, unlock
+from vault.sessions import Cookie
 from vault.unit import Vault
 
 PASSPHRASE = "seven quiet lanterns by the harbour"

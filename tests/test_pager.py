@@ -255,27 +255,18 @@ async def test_a_closed_case_calls_nobody_any_more(house: House, clock: Clock) -
 @pytest.mark.parametrize(
     ("words", "takes"),
     [
-        ("1", True), (" 1. ", True), ("١", True), ("{code}", True), ("{code}!", True), ("{spaced}", True),
-        ("", False), ("I can't", False), ("who is this?", False), ("STOP", False), ("2", False),
-        ("in 1 hour", False), ("999999", False), ("11", False),
+        ("{code}", True), ("{code}!", True), ("{spaced}", True), ("1", False), ("", False), ("I can't", False),
+        ("who is this?", False), ("STOP", False), ("2", False), ("in 1 hour", False), ("999999", False),
     ],
 )  # fmt: skip
-async def test_only_the_code_or_the_key_takes_a_page(house: House, words: str, takes: bool) -> None:
-    amina, _ = await enrol(house)
+async def test_only_the_code_takes_a_page_in_writing(house: House, words: str, takes: bool) -> None:
+    """A forged sender knows a responder's number, but not the code."""
+    await enrol(house)
     case = await emergency(house)
     spaced = f"{case.code[:3]} {case.code[3:]}"
     async with house.vault.unit() as unit:
-        meant = await house.pager.meant(unit, words.format(code=case.code, spaced=spaced), amina)
+        meant = await house.pager.meant(unit, words.format(code=case.code, spaced=spaced))
         assert meant == ((await alert_of(unit, case)).id if takes else None)
-
-
-async def test_with_two_open_pages_the_key_alone_is_not_enough(house: House) -> None:
-    amina, bilal = await enrol(house)
-    case, _ = await emergency(house), await emergency(house)
-    async with house.vault.unit() as unit:
-        assert await house.pager.meant(unit, "1", amina) is None
-        assert await house.pager.meant(unit, "1", bilal) is None  # nobody has paged him
-        assert await house.pager.meant(unit, case.code, bilal) == (await alert_of(unit, case)).id
 
 
 async def test_others_who_were_called_hear_that_they_can_rest_without_a_word_of_the_report(
@@ -301,44 +292,6 @@ async def test_others_who_were_called_hear_that_they_can_rest_without_a_word_of_
 # What a page says -------------------------------------------------------------------------------------------------
 
 
-@given(
-    code=st.integers(0, 999_999).map("{:06}".format),
-    level=st.sampled_from(Level),
-    language=st.sampled_from(["en", "es", "ar", "ti", "", "zz-canary"]),
-    channel=st.sampled_from(["sms", "voice", "telegram", "canary-channel"]),
-    method=st.sampled_from(MethodKind),
-    tags=st.sampled_from([("en",), ("es", "en"), ("ar",), ("ti",), ()]),
-)
-def test_a_page_holds_code_level_language_and_link_and_nothing_else(
-    silent_house: House, code: str, level: Level, language: str, channel: str, method: MethodKind, tags: tuple[str, ...]
-) -> None:
-    house = silent_house
-    case = a_case(code=code, level=level, language=language, channel=channel)
-    page = StoredPage(
-        id=uuid.uuid4(), alert_id=uuid.uuid4(), responder_id=None, method=method, state=paging.PageState.WAITING,
-        error=None, created_at=START, sent_at=None,
-    )  # fmt: skip
-    responder = StoredResponder(id=uuid.uuid4(), name="Canary Name", languages=tags, contacts=AMINA)
-    answer = page_answer(house, case, page, responder)
-    spoken = method is MethodKind.VOICE
-    known = house.phrases.locales.get(language)
-    tag = next((t for t in tags if t in house.line.languages), "en")
-    values = {
-        "line": "Harbor House",
-        "level": house.phrases.text(f"level.{level.word}", tag, house.line.mode, {}),
-        "code": ", ".join(code) if spoken else code,
-        "language": known.name if known else language,
-        "link": f"{CONSOLE}/cases/{code}",
-    }
-    phrase = "page.voice" if spoken else "page.text"
-    assert answer.text == house.phrases.text(phrase, tag, house.line.mode, values)
-    assert answer.language == tag
-    assert [choice.id for choice in answer.choices] == (
-        [f"page:{page.id}:take"] if method is MethodKind.TELEGRAM else []
-    )
-    assert all(telling not in str(answer.to_json()) for telling in ("Canary", "canary-channel", "+1202", str(case.id)))
-
-
 def a_case(*, code: str, level: Level, language: str, channel: str) -> Case:
     """A case with secrets in every field that a page must not show."""
     return Case(
@@ -347,3 +300,46 @@ def a_case(*, code: str, level: Level, language: str, channel: str) -> Case:
         member_id=uuid.uuid4(), opened_at=START, changed_at=START + timedelta(days=1), filed_at=None, closed_at=None,
         public_key=b"canary-key",
     )  # fmt: skip
+
+
+CASES = st.builds(
+    a_case,
+    code=st.integers(0, 999_999).map("{:06}".format),
+    level=st.sampled_from(Level),
+    language=st.sampled_from(["en", "es", "ar", "ti", "", "zz-canary"]),
+    channel=st.sampled_from(["sms", "voice", "telegram", "canary-channel"]),
+)
+
+
+@given(
+    case=CASES,
+    method=st.sampled_from(MethodKind),
+    tags=st.sampled_from([("en",), ("es", "en"), ("ar",), ("ti",), ()]),
+)
+def test_a_page_holds_code_level_language_and_link_and_nothing_else(
+    silent_house: House, case: Case, method: MethodKind, tags: tuple[str, ...]
+) -> None:
+    house = silent_house
+    page = StoredPage(
+        id=uuid.uuid4(), alert_id=uuid.uuid4(), responder_id=None, method=method, state=paging.PageState.WAITING,
+        error=None, created_at=START, sent_at=None,
+    )  # fmt: skip
+    responder = StoredResponder(id=uuid.uuid4(), name="Canary Name", languages=tags, contacts=AMINA)
+    answer = page_answer(house, case, page, responder)
+    spoken = method is MethodKind.VOICE
+    known = house.phrases.locales.get(case.language)
+    tag = next((t for t in tags if t in house.line.languages), "en")
+    values = {
+        "line": "Harbor House",
+        "level": house.phrases.text(f"level.{case.level.word}", tag, house.line.mode, {}),
+        "code": ", ".join(case.code) if spoken else case.code,
+        "language": known.name if known else house.phrases.text("page.language_unknown", tag, house.line.mode, {}),
+        "link": f"{CONSOLE}/cases/{case.code}",
+    }
+    phrase = "page.voice" if spoken else "page.text"
+    assert answer.text == house.phrases.text(phrase, tag, house.line.mode, values)
+    assert answer.language == tag
+    assert [choice.id for choice in answer.choices] == (
+        [f"page:{page.id}:take"] if method is MethodKind.TELEGRAM else []
+    )
+    assert all(telling not in str(answer.to_json()) for telling in ("Canary", "canary-channel", "+1202", str(case.id)))

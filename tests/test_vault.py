@@ -192,6 +192,20 @@ async def test_an_answer_of_a_destroyed_epoch_is_not_repeated_but_the_message_st
     assert seen.answer is None
 
 
+async def test_an_answer_that_nobody_asks_for_again_is_emptied_and_stays_seen(vault: Vault, clock: Clock) -> None:
+    async with vault.unit() as unit:
+        old = unit.messages.digest("sms", "SM1")
+        await unit.messages.remember(old, {"text": "your code is"})
+    clock.later(hours=2)
+    async with vault.unit() as unit:
+        new = unit.messages.digest("sms", "SM2")
+        await unit.messages.remember(new, {"text": "thank you"})
+        await unit.messages.forget_answers_before(clock.now - timedelta(hours=1))
+        answers = [seen.answer if (seen := await unit.messages.seen(digest)) else "new" for digest in (old, new)]
+    assert answers == [None, {"text": "thank you"}]
+    assert len(await rows(vault, "SELECT 1 FROM messages WHERE sealed IS NULL")) == 1
+
+
 async def test_the_provider_s_id_is_not_in_the_table(vault: Vault) -> None:
     async with vault.unit() as unit:
         await unit.messages.remember(unit.messages.digest("sms", "SM1234567890"), None)
@@ -203,14 +217,15 @@ async def test_the_provider_s_id_is_not_in_the_table(vault: Vault) -> None:
 # Messages of a chat, words that wait -------------------------------------------------------------------------------
 
 
-async def test_the_messages_of_a_chat_are_noted_once_and_taken_once(vault: Vault) -> None:
+async def test_the_messages_of_a_chat_are_noted_once_and_removed_one_by_one(vault: Vault) -> None:
     async with vault.unit() as unit:
         for number in (7, 5, 7, 2**40):
             await unit.chat_messages.note(b"p" * 32, number)
         await unit.chat_messages.note(b"q" * 32, 6)
-        assert await unit.chat_messages.take(b"p" * 32) == (5, 7, 2**40)
-        assert await unit.chat_messages.take(b"p" * 32) == ()
-        assert await unit.chat_messages.take(b"q" * 32) == (6,)
+        assert await unit.chat_messages.some([b"p" * 32], 2) == (2**40, 7)
+        await unit.chat_messages.gone([b"p" * 32], [7, 2**40, 6])
+        assert await unit.chat_messages.some([b"p" * 32], 9) == (5,)
+        assert await unit.chat_messages.some([b"q" * 32], 9) == (6,)
 
 
 async def test_messages_too_old_to_delete_are_forgotten(vault: Vault, clock: Clock) -> None:
@@ -220,7 +235,7 @@ async def test_messages_too_old_to_delete_are_forgotten(vault: Vault, clock: Clo
     async with vault.unit() as unit:
         await unit.chat_messages.note(b"p" * 32, 2)
         await unit.chat_messages.forget_before(START)
-        assert await unit.chat_messages.take(b"p" * 32) == (2,)
+        assert await unit.chat_messages.some([b"p" * 32], 9) == (2,)
 
 
 async def test_words_wait_sealed_until_they_were_read(vault: Vault) -> None:

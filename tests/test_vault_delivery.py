@@ -219,20 +219,27 @@ async def test_the_code_itself_is_nowhere_in_the_database(vault: Vault) -> None:
 async def test_a_copy_is_entered_once_and_held_until_the_provider_confirms(vault: Vault, clock: Clock) -> None:
     async with vault.unit() as unit:
         assert await unit.copies.held() == (0, None)
-        assert await unit.copies.note("sms", ["messages/SM1", "messages/SM2", "messages/SM1"]) == (
-            "messages/SM1",
-            "messages/SM2",
-        )
+        first, second = await unit.copies.note("sms", ["messages/SM1", "messages/SM2", "messages/SM1"])
     clock.later(minutes=10)
     async with vault.unit() as unit:
-        assert await unit.copies.note("sms", ["messages/SM1", "calls/CA1"]) == ("calls/CA1",)
-        await unit.copies.tried("messages/SM1", erased=False)
-        assert await unit.copies.held() == (3, START.replace(second=0, microsecond=0))
-        for resource in ("messages/SM1", "messages/SM2"):
-            await unit.copies.tried(resource, erased=True)
-        assert await unit.copies.held() == (1, clock.now.replace(second=0, microsecond=0))
-    found = await rows(vault, "SELECT tries, state FROM copies ORDER BY resource")
-    assert found == [(0, "held"), (2, "erased"), (1, "erased")]
+        (third,) = await unit.copies.note("sms", ["messages/SM1", "calls/CA1"])
+        await unit.copies.tried(first, erased=False)
+        assert await unit.copies.held() == (3, START.replace(minute=0, second=0, microsecond=0))
+        assert await unit.copies.look(first) == ("sms", "messages/SM1")
+        for copy in (first, second):
+            await unit.copies.tried(copy, erased=True)
+        assert (await unit.copies.held())[0] == 1
+        assert await unit.copies.look(first) is None, "its id goes with it"
+        assert await unit.copies.look(third) == ("sms", "calls/CA1")
+
+
+async def test_a_provider_s_ids_are_not_in_the_database_in_clear(vault: Vault) -> None:
+    async with vault.unit() as unit:
+        (copy,) = await unit.copies.note("sms", ["messages/SMcanary"])
+    ((row,),) = await rows(vault, "SELECT copies::text FROM copies")
+    assert "SMcanary" not in row
+    assert b"SMcanary".hex() not in row
+    assert copy in row, "jobs name it by a keyed digest"
 
 
 async def test_erasing_a_case_takes_its_entries_grants_codes_and_answers_along(vault: Vault) -> None:

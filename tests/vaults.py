@@ -87,7 +87,8 @@ async def rows(vault: Vault, query: str, **values: Any) -> Sequence[Any]:
 
 def every_key(ring: KeyRing) -> Iterator[bytes]:
     """All that whoever holds this key ring can lock and unlock with."""
-    yield from (ring.service, ring.audit, ring.salt * 2, *ring.epochs.values())
+    yield from (ring.service, ring.audit, ring.salt * 2, *ring.epochs.values(), *ring.erasure.values())
+    yield from (ring.erasure_key(number) for number in ring.erasure)
     for purpose in PURPOSES:
         yield ring.service_key(purpose)
         yield from (ring.epoch_key(epoch, purpose) for epoch in ring.epochs)

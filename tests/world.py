@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 import aiohttp
 import psycopg
 import pyotp
+import pytest
 import pytest_asyncio
 
 from bot.demo import Ports, practice_exchange
@@ -182,6 +183,13 @@ class World:
         with psycopg.connect(self.database_url) as connection:
             return connection.execute(query, values).fetchall()
 
+    def hush(self) -> None:
+        """Close every alert, so that one test's emergency does not ring through the next."""
+        with psycopg.connect(self.database_url) as connection:
+            connection.execute(
+                "UPDATE alerts SET ringing = false, machine = jsonb_set(machine::jsonb, '{state}', '\"closed\"')::json"
+            )
+
     async def until(self, true: Callable[[], bool], complaint: str, within: float = 20.0) -> None:
         """Wait for something to become true."""
         deadline = time.monotonic() + within
@@ -242,6 +250,7 @@ async def open_world(cluster: Cluster, home: Path, **changes: str) -> AsyncItera
             "TWILIO_API_URL": exchange.twilio_url,
             "TELEGRAM_API_URL": exchange.telegram_url,
             "LOG_LEVEL": "DEBUG",
+            "UNDERSTANDING_BUDGET": "3",  # the tests share their cores; what is late would be asked for its language
             **changes,
         }
         world = World(
@@ -261,6 +270,13 @@ async def open_world(cluster: Cluster, home: Path, **changes: str) -> AsyncItera
             yield world
         finally:
             await world.close()
+
+
+@pytest.fixture
+def quiet(world: World) -> Iterator[None]:
+    """Whatever rings when a test is over rings no longer."""
+    yield
+    world.hush()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

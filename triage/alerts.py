@@ -79,7 +79,8 @@ class Alert:
     of the last resort; `attempt` counts every rung ever entered, `began` the attempt the present climb follows.
 
     `deadline`: when the rung is over; `wake`: the next moment something is due, under the number `timer`.
-    `acks`: who acknowledged, first to last, each once.
+    `acks`: who acknowledged, first to last, each once; `acked_at`: the last of them; `told_at`: when they were last
+    told that danger was seen again.
     """
 
     id: str
@@ -96,6 +97,8 @@ class Alert:
     timer: int = 0
     pages: tuple[Page, ...] = ()
     acks: tuple[str, ...] = ()
+    acked_at: datetime | None = None
+    told_at: datetime | None = None
 
     @property
     def live(self) -> bool:
@@ -124,6 +127,8 @@ class Alert:
             "timer": self.timer,
             "pages": [_page_to_json(page) for page in self.pages],
             "acks": list(self.acks),
+            "acked_at": _text(self.acked_at),
+            "told_at": _text(self.told_at),
         }
 
     @classmethod
@@ -146,6 +151,8 @@ class Alert:
             timer=value["timer"],
             pages=tuple(_page_from_json(page) for page in value["pages"]),
             acks=tuple(value["acks"]),
+            acked_at=_moment(value["acked_at"]),
+            told_at=_moment(value["told_at"]),
         )
 
 

@@ -9,7 +9,7 @@ wake-up either calls somebody or brings the next call nearer. There is no state 
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any
@@ -156,7 +156,7 @@ def _follow(desk: Desk, alert: Alert, event: PageNews) -> Result:
 def _count(desk: Desk, alert: Alert, event: Acknowledged) -> Result:
     who = event.responder
     again = who in alert.acks
-    alert = alert if again else replace(alert, acks=(*alert.acks, who))
+    alert = alert if again else replace(alert, acks=(*alert.acks, who), acked_at=desk.now)
     if len(alert.acks) < alert.needed:
         told = TellResponder(responder=who, what=Tell.NEEDS_SECOND, holders=alert.acks)
         alert, actions = (alert, ()) if again else drive(desk, alert)
@@ -193,16 +193,26 @@ def _worsen(desk: Desk, alert: Alert, event: Raised) -> Result:
 
 
 def _call_again(desk: Desk, alert: Alert, event: Raised) -> Result:
-    if alert.state is AlertState.CLOSED:
+    """Danger again, in something taken or closed. Whoever has it is told; when they took it longer ago than an
+    answer may take, somebody is called anew: they may have put the phone away."""
+    if alert.state is AlertState.CLOSED or _is_long_ago(desk, alert):
         return drive(desk, _at_the_foot(desk, replace(_worse(desk, alert, event), acks=())))
     worse = _worse(desk, alert, event)
-    if (worse.level, worse.needed) == (alert.level, alert.needed):
+    same = (worse.level, worse.needed) == (alert.level, alert.needed)
+    if same and alert.told_at is not None and desk.now - alert.told_at < timedelta(seconds=desk.policy.method_wait):
         return alert, ()
+    worse = replace(worse, told_at=desk.now)
     told = tuple(TellResponder(responder=r, what=Tell.RAISED, holders=worse.acks) for r in worse.acks)
-    if len(worse.acks) >= worse.needed:
+    if same or len(worse.acks) >= worse.needed:
         return worse, told
     worse, actions = drive(desk, _at_the_foot(desk, worse))
     return worse, (*told, *actions)
+
+
+def _is_long_ago(desk: Desk, alert: Alert) -> bool:
+    ladder = desk.ladder(alert)
+    patience = ladder.answer or ladder.target or 0
+    return alert.acked_at is not None and desk.now - alert.acked_at > timedelta(seconds=patience)
 
 
 def _shut(desk: Desk, alert: Alert, event: Event) -> Result:

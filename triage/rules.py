@@ -99,6 +99,7 @@ INTENTS: Mapping[Intent, str] = MappingProxyType(
         Intent.HELP_SELF: "wants_help",
         Intent.REPORT: "report",
         Intent.QUESTION: "question",
+        Intent.ANSWER: "no_concern",
         Intent.HAVE_CODE: "no_concern",
         Intent.CANNOT_TALK: "cannot_talk",
         Intent.ERASE: "no_concern",

@@ -116,6 +116,21 @@ class Audit:
             query = query.where(table.c.number < before)
         return tuple(Line(**row._mapping) for row in await self._transaction.connection.execute(query))
 
+    async def latest(self, action: str) -> datetime | None:
+        """When this was last done."""
+        table = tables.audit
+        query = select(table.c.at).where(table.c.action == action).order_by(desc(table.c.number)).limit(1)
+        found: datetime | None = await self._transaction.connection.scalar(query)
+        return found
+
+    async def begins(self) -> datetime | None:
+        """When the first line was written."""
+        table = tables.audit
+        found: datetime | None = await self._transaction.connection.scalar(
+            select(table.c.at).where(table.c.number == 1)
+        )
+        return found
+
 
 def signing_key(ring: KeyRing) -> Ed25519PrivateKey:
     """The key that signs the chain."""

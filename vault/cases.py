@@ -1,7 +1,8 @@
 """Cases: who may open them, what was said in them, and the states by which the queue is ordered.
 
 What is said is sealed to the case's public key at once; the service cannot open it again. The case's private key
-exists only as grants, sealed to the team. A member opens a case with the team key that their own key opens.
+exists only as grants, sealed to the team, behind a lock of the case's own (vault/erasing.py). A member opens a case
+with the team key that their own key opens.
 """
 
 import json
@@ -13,14 +14,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from triage.levels import Level
 from triage.review import CaseState
 from vault import tables
-from vault.errors import CannotOpen, Conflict, NoTeam, NotFound
+from vault.erasing import CaseLocks
+from vault.errors import CannotOpen, Conflict, Erased, NoTeam, NotFound
 from vault.sealing import PrivateKey, PublicKey, new_private_key, open_sealed, seal
+from vault.teams import hold_still
 from vault.transaction import Transaction
 
 _CODE_DIGITS: Final = 6
@@ -57,6 +60,7 @@ class Entry:
     language: str = ""
     channel: str = ""
     author: str = ""  # member id of staff entries
+    earlier: bool = False  # from a phone that answers no longer go to
     parcel: str = ""  # outbox id of an answer
     media: tuple[str, ...] = field(default=(), repr=False)
     reasons: tuple[Reason, ...] = field(default=(), repr=False)
@@ -89,11 +93,14 @@ class Case:
     language: str
     channel: str
     discreet: bool
+    resting: bool = False
+    envelope: int = 0
     contact_rule: str
     contact_hours: str
     member_id: uuid.UUID | None
     opened_at: datetime
     waits_since: datetime | None = None
+    drill: bool = False
     changed_at: datetime
     filed_at: datetime | None
     closed_at: datetime | None
@@ -121,10 +128,17 @@ class Cases:
         self._transaction = transaction
 
     async def open(
-        self, *, language: str, channel: str, level: Level, dice: Callable[[int], int] = secrets.randbelow
+        self,
+        *,
+        language: str,
+        channel: str,
+        level: Level,
+        drill: bool = False,
+        dice: Callable[[int], int] = secrets.randbelow,
     ) -> Case:
         """Begin a case: a new key pair, sealed to every team. Raises NoTeam: what nobody can open is not kept."""
         transaction = self._transaction
+        await hold_still(transaction)  # or a team whose key is just being replaced would be given this one too
         query = select(tables.teams).where(tables.teams.c.retired_at.is_(None))
         teams = (await transaction.connection.execute(query)).all()
         if not teams:
@@ -143,6 +157,7 @@ class Cases:
                     waits=True,
                     language=language,
                     channel=channel,
+                    drill=drill,
                     public_key=key.public.raw,
                     opened_at=transaction.minute,
                     changed_at=transaction.minute,
@@ -154,8 +169,9 @@ class Cases:
                 break
         else:
             raise Conflict
+        granted = await CaseLocks(transaction).close(case_id, key)
         for team in teams:
-            sealed = seal(key.seed, PublicKey(team.public_key), f"grant/{case_id}/{team.id}")
+            sealed = seal(granted, PublicKey(team.public_key), f"grant/{case_id}/{team.id}")
             await transaction.connection.execute(
                 insert(tables.grants).values(case_id=case_id, team_id=team.id, sealed=sealed)
             )
@@ -228,6 +244,15 @@ class Cases:
         )
         return tuple(_case(row) for row in await self._transaction.connection.execute(query))
 
+    async def overdue(self, before: Mapping[Level, datetime]) -> tuple[uuid.UUID, ...]:
+        """Every case that a human should have read by now and nobody has, for each level since before its moment."""
+        table = tables.cases
+        since = func.coalesce(table.c.waits_since, table.c.opened_at)
+        late = [and_(table.c.level == int(level), since < moment) for level, moment in before.items()]
+        states = (CaseState.DRAFT, CaseState.OPEN, CaseState.ASSIGNED)
+        query = select(table.c.id).where(table.c.unread, table.c.state.in_(states), or_(*late))
+        return tuple(row.id for row in await self._transaction.connection.execute(query))
+
     async def count(self) -> Mapping[tuple[CaseState, Level], int]:
         """How many cases are in each state and level."""
         table = tables.cases
@@ -236,14 +261,20 @@ class Cases:
         return {(CaseState(state), Level(level)): int(n) for state, level, n in rows}
 
     async def key(self, case: Case, team_keys: Mapping[uuid.UUID, PrivateKey]) -> PrivateKey:
-        """The case's private key, through a grant to one of the teams. Raises CannotOpen."""
+        """The case's private key, through a grant to one of the teams. Raises CannotOpen, Erased."""
+        if case.state is CaseState.ERASED:
+            raise Erased
         query = select(tables.grants).where(
             tables.grants.c.case_id == case.id, tables.grants.c.team_id.in_(list(team_keys))
         )
         row = (await self._transaction.connection.execute(query.limit(1))).first()
         if row is None:
             raise CannotOpen
-        return PrivateKey(open_sealed(row.sealed, team_keys[row.team_id], f"grant/{row.case_id}/{row.team_id}"))
+        granted = open_sealed(row.sealed, team_keys[row.team_id], f"grant/{row.case_id}/{row.team_id}")
+        keys = await CaseLocks(self._transaction).open({case.id: granted})
+        if case.id not in keys:
+            raise CannotOpen
+        return keys[case.id]
 
     async def read(
         self, case: Case, key: PrivateKey, kinds: Sequence[EntryKind] = tuple(EntryKind)

@@ -3,8 +3,9 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from vault import tables
 from vault.codes import CodeKeys
@@ -44,6 +45,18 @@ class Codebook:
         table = tables.codes
         query = select(table.c.case_id).where(table.c.locator == locator)
         found: uuid.UUID | None = await self._transaction.connection.scalar(query)
+        return found
+
+    async def match(self, candidates: Sequence[CodeKeys]) -> tuple[uuid.UUID, CodeKeys] | None:
+        """The case that one of these leads to, and which: a code derives one of them for each effort in use."""
+        table = tables.codes
+        query = select(table.c.locator, table.c.case_id).where(table.c.locator.in_([c.locator for c in candidates]))
+        row = (await self._transaction.connection.execute(query.limit(1))).first()
+        return next(((row.case_id, c) for c in candidates if row and c.locator == row.locator), None)
+
+    async def oldest(self) -> datetime | None:
+        """When the oldest code that is still good was given."""
+        found: datetime | None = await self._transaction.connection.scalar(select(func.min(tables.codes.c.created_at)))
         return found
 
     async def leave(self, case_id: uuid.UUID, text: str) -> bool:

@@ -8,7 +8,7 @@ stored.
 
 import secrets
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -65,6 +65,14 @@ def code_keys(code: str, salt: bytes, effort: Effort) -> CodeKeys:
     """Derive locator and key pair. Slow on purpose: call it in a thread."""
     raw = stretch(f"code:{code}".encode(), salt, effort, _LOCATOR + SEED_BYTES)
     return CodeKeys(raw[:_LOCATOR], PrivateKey(raw[_LOCATOR:]))
+
+
+def possible_keys(code: str, salt: bytes, efforts: Sequence[Effort]) -> tuple[CodeKeys, ...]:
+    """What a code derives with every effort it may have been made with (`KeyRing.code_efforts`), the likeliest first.
+
+    All of them each time, so that a wrong code takes as long as a right one. Slow on purpose: call it in a thread.
+    """
+    return tuple(code_keys(code, salt, effort) for effort in efforts)
 
 
 def _damm(digits: str) -> int:

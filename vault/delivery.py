@@ -3,6 +3,8 @@
 An outbox row holds address and answer, locked in the epoch, only until the provider has taken it.
 """
 
+import hashlib
+import hmac
 import json
 import uuid
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from vault import tables
+from vault.errors import EpochGone
 from vault.transaction import Transaction
 
 
@@ -107,12 +110,12 @@ class Outbox:
         row = (await self._transaction.connection.execute(query)).first()
         if row is None or row.sealed is None:
             return None
-        if row.epoch not in self._transaction.ring.epochs:
+        try:
+            plain = self._transaction.ring.unlock_in_epoch(row.epoch, row.sealed, f"outbox/{row.id}")
+        except EpochGone:
             await self.set(row_id, OutboxState.FAILED)
             return None
-        channel, value, answer = json.loads(
-            self._transaction.ring.unlock_in_epoch(row.epoch, row.sealed, f"outbox/{row.id}")
-        )
+        channel, value, answer = json.loads(plain)
         return Parcel(
             id=row.id,
             kind=OutboxKind(row.kind),
@@ -154,6 +157,14 @@ class Outbox:
         )
         return tuple(row.id for row in await self._transaction.connection.execute(query))
 
+    async def leave(self, case_id: uuid.UUID) -> None:
+        """Nothing that was written so far goes out any more: it waits under the person's return code."""
+        table = tables.outbox
+        unsent = (table.c.case_id == case_id) & (table.c.kind == OutboxKind.STAFF) & table.c.state.in_(list(_FULL))
+        await self._transaction.connection.execute(
+            update(table).where(unsent).values(state=OutboxState.LEFT, sealed=None)
+        )
+
     async def of_case(self, case_id: uuid.UUID) -> Mapping[uuid.UUID, OutboxState]:
         """Delivery states of a case's parcels by id."""
         table = tables.outbox
@@ -164,13 +175,13 @@ class Outbox:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Copy:
-    """A provider resource that holds, or held, a copy."""
+class HeldCopies:
+    """Copies that a provider still holds, of one channel: since when the oldest is, and how often one was tried."""
 
-    resource: str
     channel: str
+    count: int
+    since: datetime
     tries: int
-    seen_at: datetime
 
 
 class Copies:
@@ -180,26 +191,44 @@ class Copies:
         self._transaction = transaction
 
     async def note(self, channel: str, resources: Sequence[str]) -> tuple[str, ...]:
-        """Enter resources; gives those that are new."""
-        new = []
+        """Enter resources, such as "messages/SM..."; gives our own ids of those that are new, for the jobs."""
+        ring, new = self._transaction.ring, []
         for resource in resources:
+            digest = hmac.digest(ring.service_key("copy"), resource.encode(), hashlib.sha256)
             query = (
                 insert(tables.copies)
-                .values(resource=resource, channel=channel, state="held", seen_at=self._transaction.minute)
+                .values(
+                    digest=digest,
+                    sealed=ring.lock_for_service(resource.encode(), f"copy/{digest.hex()}"),
+                    channel=channel,
+                    state="held",
+                    seen_at=self._transaction.hour,
+                )
                 .on_conflict_do_nothing()
-                .returning(tables.copies.c.resource)
+                .returning(tables.copies.c.digest)
             )
             if await self._transaction.connection.scalar(query):
-                new.append(resource)
+                new.append(digest.hex())
         return tuple(new)
 
-    async def tried(self, resource: str, *, erased: bool) -> None:
-        """Note one try, and whether the provider confirmed that the copy is gone."""
+    async def look(self, copy_id: str) -> tuple[str, str] | None:
+        """(channel, resource) of a copy that is still held, or None."""
+        table = tables.copies
+        query = select(table).where(table.c.digest == bytes.fromhex(copy_id))
+        row = (await self._transaction.connection.execute(query)).first()
+        if row is None or row.sealed is None:
+            return None
+        return row.channel, self._transaction.ring.unlock_for_service(row.sealed, f"copy/{copy_id}").decode()
+
+    async def tried(self, copy_id: str, *, erased: bool) -> None:
+        """Note one try, and whether the provider confirmed that the copy is gone: then its id goes too."""
         table = tables.copies
         values: dict[str, object] = {"tries": table.c.tries + 1}
         if erased:
-            values |= {"state": "erased", "erased_at": self._transaction.minute}
-        await self._transaction.connection.execute(update(table).where(table.c.resource == resource).values(**values))
+            values |= {"state": "erased", "erased_at": self._transaction.minute, "sealed": None}
+        await self._transaction.connection.execute(
+            update(table).where(table.c.digest == bytes.fromhex(copy_id)).values(**values)
+        )
 
     async def held(self) -> tuple[int, datetime | None]:
         """How many copies are still there, and since when the oldest is."""
@@ -207,3 +236,15 @@ class Copies:
         query = select(func.count(), func.min(table.c.seen_at)).where(table.c.state == "held")
         row = (await self._transaction.connection.execute(query)).one()
         return int(row[0]), row[1]
+
+    async def by_channel(self) -> tuple[HeldCopies, ...]:
+        """What is still there, the oldest first."""
+        table = tables.copies
+        query = (
+            select(table.c.channel, func.count(), func.min(table.c.seen_at), func.max(table.c.tries))
+            .where(table.c.state == "held")
+            .group_by(table.c.channel)
+            .order_by(func.min(table.c.seen_at))
+        )
+        rows = await self._transaction.connection.execute(query)
+        return tuple(HeldCopies(channel=c, count=n, since=since, tries=tries) for c, n, since, tries in rows)

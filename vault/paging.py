@@ -30,6 +30,7 @@ class StoredAlert:
     case_id: uuid.UUID
     ringing: bool
     machine: Mapping[str, Any] = field(repr=False)
+    changed_at: datetime | None = field(default=None, compare=False)  # None before it is first kept
 
 
 class PageState(StrEnum):
@@ -78,7 +79,7 @@ class Alerts:
         row = (await self._transaction.connection.execute(query)).first()
         if row is None:
             return None
-        return StoredAlert(id=row.id, case_id=row.case_id, ringing=row.ringing, machine=row.machine)
+        return _alert(row)
 
     async def save(self, alert: StoredAlert) -> None:
         """Keep the pager's state."""
@@ -93,7 +94,7 @@ class Alerts:
         """Every alert that still looks for a human."""
         query = select(tables.alerts).where(tables.alerts.c.ringing)
         rows = await self._transaction.connection.execute(query)
-        return tuple(StoredAlert(id=r.id, case_id=r.case_id, ringing=r.ringing, machine=r.machine) for r in rows)
+        return tuple(_alert(r) for r in rows)
 
     async def add_page(
         self, page_id: uuid.UUID, alert_id: uuid.UUID, responder_id: uuid.UUID | None, method: str
@@ -133,6 +134,12 @@ class Alerts:
         await self._transaction.connection.execute(
             update(table).where(table.c.id == page_id, table.c.state.in_(before)).values(**values)
         )
+
+
+def _alert(row: Any) -> StoredAlert:
+    return StoredAlert(
+        id=row.id, case_id=row.case_id, ringing=row.ringing, machine=row.machine, changed_at=row.changed_at
+    )
 
 
 def _page(row: Any) -> StoredPage:

@@ -88,7 +88,8 @@ unread_words = Table(
 copies = Table(
     "copies",  # what a provider still holds
     metadata,
-    Column("resource", String(128), primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),  # keyed digest of the provider's id
+    _sealed(empty=True),  # the id itself, locked for the service until the copy is gone
     Column("channel", String(16), nullable=False),
     Column("state", String(16), nullable=False),  # held | erased
     Column("tries", SmallInteger, nullable=False, server_default="0"),
@@ -120,9 +121,12 @@ cases = Table(
     Column("channel", String(16), nullable=False),
     Column("public_key", LargeBinary, nullable=False),
     Column("discreet", Boolean, nullable=False, server_default="false"),  # only neutral words go to this person
+    Column("resting", Boolean, nullable=False, server_default="false"),  # they cannot talk now: nothing is sent
+    Column("envelope", Integer, nullable=False, server_default="0"),  # number of the entry that says where answers go
     Column("contact_rule", String(16), nullable=False, server_default=""),  # empty: nobody has chosen one
     Column("contact_hours", String(8), nullable=False, server_default=""),  # "08-12" when the rule is hours
     Column("member_id", Uuid, nullable=True),  # who has it
+    Column("drill", Boolean, nullable=False, server_default="false"),  # an exercise: nobody's words
     _time("opened_at"),
     _time("waits_since", empty=True),  # since when the person has waited for an answer
     _time("changed_at"),
@@ -149,6 +153,22 @@ grants = Table(
     Column("case_id", Uuid, ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True),
     Column("team_id", Uuid, ForeignKey("teams.id"), primary_key=True),
     _sealed(),
+)
+
+case_locks = Table(
+    "case_locks",  # what lies between a grant and a case's private key; erasing a case destroys it (vault/erasing.py)
+    metadata,
+    Column("case_id", Uuid, ForeignKey("cases.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, nullable=False),  # of the erasure key it is locked under
+    _sealed(),
+)
+
+erasure_keys = Table(
+    "erasure_keys",  # the greatest number counts; the keys themselves are in the key ring
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    _time("begun_at"),
+    _time("owed_since", empty=True),  # since when an erased case waits for the next key
 )
 
 codes = Table(
@@ -219,6 +239,7 @@ teams = Table(
     Column("public_key", LargeBinary, nullable=False),
     _time("created_at"),
     _time("retired_at", empty=True),
+    Column("replaced_by", Uuid, nullable=True),  # the team whose key took over; grants move there
 )
 
 members = Table(
@@ -235,6 +256,9 @@ members = Table(
     Column("totp_step", BigInteger, nullable=False, server_default="0"),  # last used: a code works once
     Column("failures", SmallInteger, nullable=False, server_default="0"),
     _time("locked_until", empty=True),
+    _time("invited_until", empty=True),  # set: the passphrase is a one-time one, and lets in only to choose another
+    Column("passkey_only", Boolean, nullable=False, server_default="false"),  # codes do not count any more
+    _time("removed_at", empty=True),  # set: nothing of them opens; the name stays for the audit trail
 )
 
 memberships = Table(
@@ -253,6 +277,39 @@ sessions = Table(
     _sealed(),  # the member's private key, locked under the cookie's second half
     _time("created_at"),
     _time("used_at"),
+)
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("member_id", Uuid, ForeignKey("members.id", ondelete="CASCADE"), nullable=False, index=True),
+    _sealed(),  # label, credential id and public key, sealed to the member's own key: as `totp`
+    Column("uses", BigInteger, nullable=False, server_default="0"),  # the authenticator's own counter, if it has one
+    _time("created_at"),
+)
+
+spent_challenges = Table(
+    "spent_challenges",  # challenges that were answered, until they are too old to be answered anyway
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    _time("spent_at"),
+)
+
+recoveries = Table(
+    "recoveries",  # the key pair whose private half is on two sheets of paper and nowhere else
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("public_key", LargeBinary, nullable=False),
+    _time("created_at"),
+)
+
+recovery_grants = Table(
+    "recovery_grants",  # a team's private key, sealed to the recovery key
+    metadata,
+    Column("team_id", Uuid, ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True),
+    Column("recovery_id", Uuid, ForeignKey("recoveries.id", ondelete="CASCADE"), primary_key=True),
+    _sealed(),
 )
 
 # Proof -------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ called inside it.
 
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,15 +20,33 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from vault.account import Account
 from vault.audit import Audit
 from vault.cases import Cases
 from vault.codebook import Codebook
 from vault.conversations import ChatMessages, Conversations, Messages, UnreadWords
 from vault.delivery import Copies, Outbox
-from vault.keys import KeyRing
+from vault.keys import KeyRing, reread
 from vault.members import Members
 from vault.paging import Alerts, Responders
+from vault.passkeys import Passkeys
+from vault.recovery import Recovery
+from vault.sessions import Sessions
+from vault.staffing import Staffing
+from vault.teams import Teams
 from vault.transaction import Transaction
+
+# Nothing waits for ever: not for a lock that a frozen process holds, not for a host that has vanished. Milliseconds
+# and seconds; a turn has less time than Twilio's 15 s.
+_CONNECT: Final[Mapping[str, Any]] = {
+    "connect_timeout": 3,
+    "options": "-c statement_timeout=8000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=10000",
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10000,
+}
 
 QUEUE_CHANGED = "harborline_queue"
 """PostgreSQL notification channel: something in the staff's queue changed (no payload)."""
@@ -83,6 +101,12 @@ class Unit:
     alerts: Alerts
     responders: Responders
     members: Members
+    account: Account
+    staffing: Staffing
+    passkeys: Passkeys
+    sessions: Sessions
+    teams: Teams
+    recovery: Recovery
     audit: Audit
     jobs: Jobs
 
@@ -125,7 +149,9 @@ class Vault:
     async def _open(self, connection: AsyncConnection) -> Unit:
         raw = await connection.get_raw_connection()
         driver: Any = raw.driver_connection
+        self.ring = reread(self.ring)  # another process may have begun or destroyed an epoch
         transaction = Transaction(connection=connection, ring=self.ring, now=self.now(), new_id=self._new_id)
+        audit = Audit(transaction)
         return Unit(
             transaction=transaction,
             conversations=Conversations(transaction),
@@ -139,9 +165,20 @@ class Vault:
             alerts=Alerts(transaction),
             responders=Responders(transaction),
             members=Members(transaction),
-            audit=Audit(transaction),
+            account=Account(transaction, audit),
+            staffing=Staffing(transaction, audit),
+            passkeys=Passkeys(transaction),
+            sessions=Sessions(transaction),
+            teams=Teams(transaction),
+            recovery=Recovery(transaction, audit),
+            audit=audit,
             jobs=Jobs(self.jobs, driver),
         )
+
+    @property
+    def address(self) -> str:
+        """The database's address, "postgresql://…". It may hold a password: keep it off command lines and logs."""
+        return self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -160,16 +197,16 @@ def database_engine(url: str, *, connections: int = 10) -> AsyncEngine:
         pool_pre_ping=True,
         pool_timeout=5,
         hide_parameters=True,
-        connect_args={"connect_timeout": 3, "application_name": "harborline"},
+        connect_args={**_CONNECT, "application_name": "harborline"},
     )
 
 
-def job_app(url: str, *, connections: int = 5) -> procrastinate.App:
+def job_app(url: str, *, connections: int = 8) -> procrastinate.App:
     """The job queue on the same database."""
     connector = procrastinate.PsycopgConnector(
         conninfo=url,
         min_size=1,
         max_size=connections,
-        kwargs={"connect_timeout": 3, "application_name": "harborline-jobs"},
+        kwargs={**_CONNECT, "application_name": "harborline-jobs"},
     )
     return procrastinate.App(connector=connector)

@@ -33,6 +33,8 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(length=16), nullable=False),
         sa.Column("public_key", sa.LargeBinary(), nullable=False),
         sa.Column("discreet", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("resting", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("envelope", sa.Integer(), server_default="0", nullable=False),
         sa.Column("contact_rule", sa.String(length=16), server_default="", nullable=False),
         sa.Column("contact_hours", sa.String(length=8), server_default="", nullable=False),
         sa.Column("member_id", sa.Uuid(), nullable=True),
@@ -63,13 +65,14 @@ def upgrade() -> None:
     )
     op.create_table(
         "copies",
-        sa.Column("resource", sa.String(length=128), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.Column("channel", sa.String(length=16), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("tries", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("resource", name=op.f("pk_copies")),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_copies")),
     )
     op.create_table(
         "members",

@@ -1,0 +1,178 @@
+"""The one way out: every message and call that we begin leaves here, as an answer, a staff member's words or a page.
+
+Each may leave twice, after a crash; what it does is asked of the database first and noted there afterwards. Whether a
+person may be written to now is asked again just before, since rules change and workers sleep.
+"""
+
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from bot.afterwards import soon
+from bot.contact import Fate, fate, next_moment, staff_answer
+from bot.house import House
+from bot.responders import page_answer
+from channels.messages import Address, Answer, ChannelName, Delivery, DeliveryState, Outgoing, SendError
+from triage.alerts import PageState
+from vault.delivery import OutboxKind, OutboxState, Parcel
+from vault.errors import NotFound
+from vault.paging import StoredPage
+from vault.unit import Unit
+
+_DELAYS: Final = (2, 5, 15, 60, 300, 900, 3600)  # seconds between tries of a delivery
+_MOST_TRIES: Final = 30
+
+_PAGE_STATES: Final[Mapping[DeliveryState, PageState]] = {
+    DeliveryState.ACCEPTED: PageState.ACCEPTED,
+    DeliveryState.SENT: PageState.SENT,
+    DeliveryState.DELIVERED: PageState.DELIVERED,
+    DeliveryState.ANSWERED: PageState.ANSWERED,
+    DeliveryState.FAILED: PageState.FAILED,
+}
+_PARCEL_STATES: Final[Mapping[DeliveryState, OutboxState]] = {
+    DeliveryState.DELIVERED: OutboxState.REACHED,
+    DeliveryState.ANSWERED: OutboxState.REACHED,
+    DeliveryState.FAILED: OutboxState.FAILED,
+}
+
+
+class Sending:
+    """Sends, and notes what providers say of it."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def _send(self, channel: str, value: str, answer: Answer, reference: uuid.UUID) -> str:
+        """Hand one thing to a provider and note the copy it now holds; gives its id there. Raises SendError."""
+        house, name = self._house, ChannelName(channel)
+        adapter = house.channels.get(name)
+        if adapter is None:
+            raise SendError(None, retry=False, say=f"The channel {channel} is not set up. Set it in the environment.")
+        address = Address(channel=name, value=value)
+        receipt = await adapter.send(Outgoing(address=address, answer=answer, reference=str(reference)))
+        house.counts[f"sent_{channel}"] += 1
+        if name is not ChannelName.TELEGRAM:
+            kind = "calls" if name is ChannelName.VOICE else "messages"
+            await self._note_copy(channel, f"{kind}/{receipt.id}")
+        return receipt.id
+
+    async def _note_copy(self, channel: str, resource: str) -> None:
+        async with self._house.vault.unit() as unit:
+            for copy in await unit.copies.note(channel, [resource]):
+                await unit.jobs.later("erase_copy", at=soon(self._house, unit), copy=copy)
+
+    # Answers -----------------------------------------------------------------------------------------------
+
+    async def deliver(self, parcel: str, released: str = "") -> None:
+        """Send an answer, staff's words or a note to a responder; try again as long as that may help.
+
+        `released`: it was held until the person wrote, and they just did.
+        """
+        house, parcel_id = self._house, uuid.UUID(parcel)
+        async with house.vault.unit() as unit:
+            found = await unit.outbox.look(parcel_id)
+            answer = await self._allowed(unit, found, released=bool(released)) if found else None
+        if found is None or answer is None:
+            return
+        try:
+            sent = await self._send(found.channel, found.value, answer, parcel_id)
+        except SendError as error:
+            await self._not_delivered(found, error, released)
+            return
+        async with house.vault.unit() as unit:
+            await unit.outbox.set(parcel_id, OutboxState.ACCEPTED, tried=True)
+            await self._note_message(unit, found, sent)
+            await unit.queue_changed()
+
+    async def _allowed(self, unit: Unit, found: Parcel, *, released: bool) -> Answer | None:
+        """What may leave now; None when it may not, after noting when it may. Staff's words obey the person's rule."""
+        if found.kind is not OutboxKind.STAFF or found.case_id is None:
+            return Answer.from_json(found.answer)
+        case = await unit.cases.get(found.case_id)
+        verdict = fate(case, found.channel)
+        if verdict is Fate.LEAVE:
+            await unit.outbox.set(found.id, OutboxState.LEFT)
+        elif verdict is Fate.HOLD and (case.resting or not released):
+            await unit.outbox.set(found.id, OutboxState.HELD)
+        elif at := next_moment(case, unit.transaction.now, ZoneInfo(self._house.line.time_zone)):
+            await unit.jobs.later("deliver", at=at, parcel=str(found.id), released="yes" if released else "")
+        else:
+            return staff_answer(self._house, case, found.answer["words"])
+        await unit.queue_changed()
+        return None
+
+    async def _note_message(self, unit: Unit, found: Parcel, message: str) -> None:
+        """Remember the number of a message in a person's chat, so that they can have it erased."""
+        if found.channel == ChannelName.TELEGRAM and found.kind is not OutboxKind.RESPONDER:
+            pseudonyms = await self._house.pseudonyms.of(found.channel, found.value)
+            await unit.chat_messages.note(pseudonyms[0].value, int(message))
+
+    async def _not_delivered(self, parcel: Parcel, error: SendError, released: str) -> None:
+        house = self._house
+        house.log.warning("deliver.refused", channel=parcel.channel, code=error.code, attempt=parcel.tries + 1)
+        async with house.vault.unit() as unit:
+            again = error.retry and parcel.tries + 1 < _MOST_TRIES
+            state = OutboxState.WAITING if again else OutboxState.FAILED
+            await unit.outbox.set(parcel.id, state, error=error.code, tried=True)
+            if again:
+                delay = max(error.after or 0, _DELAYS[min(parcel.tries, len(_DELAYS) - 1)])
+                at = unit.transaction.now + timedelta(seconds=delay)
+                await unit.jobs.later("deliver", at=at, parcel=str(parcel.id), released=released)
+            await unit.queue_changed()
+
+    # Pages -------------------------------------------------------------------------------------------------
+
+    async def page(self, page: str) -> None:
+        """Send one page, if its alert still looks for a human."""
+        house, page_id = self._house, uuid.UUID(page)
+        try:
+            async with house.vault.unit() as unit:
+                stored = await unit.alerts.page(page_id)
+                alert = await unit.alerts.get(stored.alert_id)
+                case = await unit.cases.get(alert.case_id)
+                responder = await unit.responders.get(stored.responder_id) if stored.responder_id else None
+        except NotFound:  # the case was erased meanwhile
+            return
+        if not alert.ringing:
+            return
+        contact = responder.contact(stored.method) if responder else None
+        value = contact.value if contact else "" if stored.responder_id else house.line.triage.outside_number
+        state, error = await self._page(stored, value, page_answer(house, case, stored, responder))
+        house.log.info("page.sent", page=page_id, method=stored.method, state=state, level=case.level.word)
+        async with house.vault.unit() as unit:
+            await house.pager.news(unit, page_id, state, error)
+
+    async def _page(self, page: StoredPage, value: str, answer: Answer) -> tuple[PageState, int | None]:
+        """Hand the page over; a refusal is news for the pager, which tries the next method or person."""
+        if not value:  # the responder was removed, or has changed this method, since the page was asked for
+            return PageState.FAILED, None
+        try:
+            await self._send(page.method, value, answer, page.id)
+        except SendError as refused:
+            self._house.log.warning("page.refused", page=page.id, method=page.method, code=refused.code)
+            return PageState.FAILED, refused.code
+        return PageState.ACCEPTED, None
+
+    # What providers say ------------------------------------------------------------------------------------
+
+    async def report(self, delivery: Delivery) -> None:
+        """News of something we sent: a page or a parcel. Its copy goes to the ledger, whatever it is."""
+        house = self._house
+        if delivery.copy:
+            channel = ChannelName.VOICE if delivery.copy.startswith("calls/") else ChannelName.SMS
+            await self._note_copy(channel, delivery.copy)
+        try:
+            reference = uuid.UUID(delivery.reference)
+        except ValueError:  # an answer that went out in a webhook's response has no reference of ours
+            house.counts["news_without_reference"] += 1
+            return
+        async with house.vault.unit() as unit:
+            try:
+                await house.pager.news(unit, reference, _PAGE_STATES[delivery.state], delivery.error)
+            except NotFound:
+                state = _PARCEL_STATES.get(delivery.state)
+                if state:
+                    await unit.outbox.set(reference, state, error=delivery.error)
+            await unit.queue_changed()
