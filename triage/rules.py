@@ -56,7 +56,7 @@ _ALL = (
     _rule("threat", _H, "There are threats."),
     _rule("child", _H, "A child is involved."),
     _rule("sexual_exploitation", _H, "Signs of sexual exploitation."),
-    _rule("asks_for_help", _H, "The person chose to ask for help for themselves."),
+    _rule("asks_for_help", _H, "The person asks for help for themselves."),
     _rule("asked_for_human", _H, "The person asked to be connected with a person."),
     _rule("model_near_danger", _H, "The words come close to messages from people in danger."),
     _rule("model_concern", _H, "The words resemble messages about continuing exploitation."),

@@ -100,6 +100,10 @@ class Heads:
             varieties=family("variety:"),
         )
 
+    def knows(self, variety: str) -> bool:
+        """True when the heads were trained on this variety."""
+        return variety in self._varieties
+
     def alone(self, surface: Surface) -> Scores:
         """What the surface alone says (no embedding at hand)."""
         margins = surface.values @ self._alone[surface.indices]

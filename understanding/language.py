@@ -7,6 +7,7 @@ stays below SURE, so that the person is asked. A language that a person chose is
 """
 
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
@@ -45,6 +46,8 @@ _LETTERS: Mapping[str, str] = MappingProxyType({
     "mn": "өү", "uk": "іїєґ", "ru": "ыэё", "bg": "ъщ",
 })  # fmt: skip
 """Letters that speak for one language among those that share its script (fa, bg: weakly, they share them)."""
+_DIGITS_AS_LETTERS = re.compile(r"(?<![a-z0-9])(?:[37][a-z]{3,}|[a-z']+[23579][a-z]+)", re.IGNORECASE)
+"""Words of Arabic in Latin letters, with digits for the letters Latin has not ("ba3d", "7abibi"); not "3pm", "2nd"."""
 _LETTER_WEIGHT = {"fa": 0.5, "bg": 0.7, "ru": 0.7}
 _TIGRINYA = frozenset(("እዩ", "ናይ", "ኣብ", "ካብ", "ድማ", "ኣሎ", "ኣለኹ", "እየ", "ምስ", "ክሳብ", "ከምኡ", "ሓደ", "ኢና", "የለን", "ኣነ"))
 _AMHARIC = frozenset(("ነው", "እና", "ላይ", "አለ", "ውስጥ", "ግን", "ነኝ", "እኔ", "ነገር", "ናቸው", "አንድ", "ጋር", "ስለ", "የለም", "ነበር"))
@@ -119,7 +122,9 @@ def _score(variety: str, votes: Votes) -> float:
 
 
 def _letters(text: str, variety: str) -> float:
-    """Bonus for letters that only this language uses: up to 3, growing with their share."""
+    """Bonus for letters that only this language uses: up to 3, growing with their number."""
+    if variety == "ar-Latn":
+        return min(3.0, 1.5 * len(_DIGITS_AS_LETTERS.findall(text)))
     letters = _LETTERS.get(variety)
     if not letters:
         return 0.0

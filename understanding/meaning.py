@@ -10,6 +10,7 @@ class Intent(StrEnum):
     HELP_SELF = "help_self"
     REPORT = "report"
     QUESTION = "question"
+    ANSWER = "answer"  # where, when, who, "I don't know": says nothing without the question before it
     HAVE_CODE = "have_code"
     CANNOT_TALK = "cannot_talk"
     ERASE = "erase"

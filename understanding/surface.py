@@ -82,11 +82,17 @@ class Patterns:
         return found
 
 
-def surface(window: str, patterns: Patterns) -> Surface:
-    """The surface of one window of cleaned text."""
-    folded = fold(window)
+def surface(window: str, patterns: Patterns, spelt: str = "") -> Surface:
+    """The surface of one window of cleaned text.
+
+    `spelt`: the same in its own script, if it is romanised (romanised.py): its n-grams are taken instead, and
+    patterns may fire in either.
+    """
+    folded, other = fold(window), fold(spelt)
     words = patterns.fired(folded)
-    features = _grams(folded)
+    if other:
+        words = patterns.fired(other) | words
+    features = _grams(other or folded)
     features |= {BUCKETS + SIGNALS.index(signal): PATTERN_WEIGHT for signal in words}
     return Surface(
         indices=np.fromiter(features.keys(), dtype=np.intp, count=len(features)),

@@ -23,6 +23,7 @@ from understanding.examples import LOCALES, Example, all_words, digest
 from understanding.heads import CONCERN, DANGER, FORMAT, HEADS_FILE, Heads, centred, kernel
 from understanding.language import SCRIPT_OF, script
 from understanding.meaning import Intent, Signal
+from understanding.romanised import native
 from understanding.surface import Patterns, surface
 from understanding.training.solve import platt, ridge
 
@@ -33,16 +34,23 @@ BIAS = 0.2
 SHRINK = 15
 """A variety's mean is drawn towards the mean of all as if this many more examples had it."""
 FEW = 5
-"""A signal, intent or variety with fewer examples gets no head of its own yet."""
+"""A variety with fewer examples gets no head of its own yet."""
+ENOUGH = 20
+"""A signal or intent with fewer examples gets no head: its patterns speak alone, or nobody does."""
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """Arrays of heads.npz, and the left-out margins from which calibration and thresholds come."""
+    """Arrays of heads.npz, and the left-out margins from which calibration and thresholds come.
+
+    `fires`: which examples each head should fire for, one column per name, as in both kinds of margins.
+    """
 
     arrays: dict[str, NDArray[Any]]
+    names: tuple[str, ...]
+    fires: NDArray[np.bool_]
     margins: NDArray[np.float64]
     margins_alone: NDArray[np.float64]
 
@@ -65,6 +73,7 @@ def _targets(examples: Sequence[Example], varieties: Sequence[str]) -> dict[str,
     wanted[CONCERN] = [e.level in ("emergency", "high") for e in examples]
     wanted |= {f"signal:{signal}": [signal in e.signals for e in examples] for signal in Signal}
     wanted |= {f"intent:{intent}": [e.intent is intent for e in examples] for intent in Intent}
+    wanted = {name: fires for name, fires in wanted.items() if sum(fires) >= ENOUGH or name in (DANGER, CONCERN)}
     wanted |= {f"variety:{name}": [v == name for v in varieties] for name in sorted(set(varieties))}
     return {name: np.array(fires) for name, fires in wanted.items() if sum(fires) >= FEW}
 
@@ -82,15 +91,18 @@ def _means(vectors: NDArray[np.float32], varieties: Sequence[str]) -> tuple[tupl
 def train(examples: Sequence[Example], patterns: Patterns, words: str, embedding: Embed = embed) -> Trained:
     """Fit all heads. `words` is the digest of the training files."""
     varieties = [variety(example) for example in examples]
-    vectors = embedding([example.text for example in examples]).astype(np.float16).astype(np.float32)
+    spelt = [native(example.text, name) for example, name in zip(examples, varieties, strict=True)]
+    vectors = embedding(spelt).astype(np.float16).astype(np.float32)
     names, means = _means(vectors, varieties)
     moved = centred(vectors, means[[names.index(v) for v in varieties]]).astype(np.float16).astype(np.float32)
-    surfaces = np.stack([surface(example.text, patterns).dense() for example in examples]).astype(np.float64)
+    written = np.stack([surface(example.text, patterns).dense() for example in examples]).astype(np.float64)
+    surfaces = np.stack([surface(e.text, patterns, own).dense() for e, own in zip(examples, spelt, strict=True)])
+    surfaces = surfaces.astype(np.float64)
     targets = _targets(examples, varieties)
     signs = np.stack([np.where(fires, 1.0, -1.0) for fires in targets.values()], axis=1)
     on_surface = surfaces @ surfaces.T
     dual, margins = ridge(kernel(moved, moved) + SURFACE_SHARE * on_surface + BIAS, signs, PENALTY)
-    alone, margins_alone = ridge(on_surface + BIAS, signs, PENALTY)
+    alone, margins_alone = ridge(written @ written.T + BIAS, signs, PENALTY)
     fits = [platt(margins[:, i], fires) for i, fires in enumerate(targets.values())]
     fits_alone = [platt(margins_alone[:, i], fires) for i, fires in enumerate(targets.values())]
     return Trained(
@@ -100,10 +112,12 @@ def train(examples: Sequence[Example], patterns: Patterns, words: str, embedding
             "vectors": moved.astype(np.float16),
             "dual": np.round(dual, 4).astype(np.float32),
             "surface": np.round(SURFACE_SHARE * surfaces.T @ dual, 3).astype(np.float16),
-            "alone": np.round(surfaces.T @ alone, 3).astype(np.float16),
+            "alone": np.round(written.T @ alone, 3).astype(np.float16),
             "platt": _sigmoids(fits, BIAS * dual.sum(axis=0)),
             "platt_alone": _sigmoids(fits_alone, BIAS * alone.sum(axis=0)),
         },
+        names=tuple(targets),
+        fires=np.stack(list(targets.values()), axis=1),
         margins=margins,
         margins_alone=margins_alone,
     )

@@ -1,8 +1,8 @@
 """Measures an engine honestly: predictions for a table of texts, and how well they order emergencies before the rest.
 
 The table has columns `lang`, `text` and optionally `level` (tab-separated). Used by `harborline evaluate` and by the
-benchmarks; `python -m understanding.training.evaluate` prints the leave-one-out table of the training words. The level
-of a Meaning is triage's to say: pass it in as `level_of`.
+benchmarks; left_out.py measures the heads on their own training words. The level of a Meaning is triage's to say:
+pass it in as `level_of`.
 """
 
 import asyncio
@@ -16,17 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from understanding.examples import LEVELS, LOCALES, all_words, digest
-from understanding.heads import probability
+from understanding.examples import LEVELS
 from understanding.meaning import Meaning
-from understanding.surface import Patterns
-from understanding.training.build import train, variety
-from understanding.training.solve import auc, platt, recall, threshold
+from understanding.training.solve import auc, recall
 from understanding.understand import Understanding
 
 DANGER_PAGES = 0.35
-"""Danger at or above this should page: 91 % of emergencies and 7 % of the rest, each text scored by heads that have
-not seen it (`python -m understanding.training.evaluate`; one author wrote all of them, so expect less in the field)."""
+"""Danger at or above this pages, when nobody passes in what triage says."""
 CONCERN_HIGH = 0.5
 BUDGET = 30.0  # seconds a text may take when nobody waits for the answer
 ENGINES = ("embedded", "rules")
@@ -213,41 +209,3 @@ def write_predictions(path: Path, rows: Sequence[Row], predictions: Sequence[Pre
             text = " ".join(row.text.split())
             cells = (row.lang, text, p.level, f"{p.score:.4f}", p.language, p.intent, "; ".join(p.reasons))
             out.write("\t".join(cells) + "\n")
-
-
-def left_out(locales: Path = LOCALES) -> str:
-    """The training words, each scored by heads that have not seen it: per variety, with both sets of heads."""
-    words = list(all_words(locales))
-    examples = [example for language in words for example in language.examples]
-    trained = train(examples, Patterns(words), digest(locales))
-    bad = np.array([example.level == "emergency" for example in examples])
-    groups = np.array([variety(example) for example in examples])
-    parts = [_left_out("all heads", trained.margins[:, 0], bad, groups)]
-    parts.append(_left_out("surface heads only", trained.margins_alone[:, 0], bad, groups))
-    return "\n\n".join(parts)
-
-
-def _left_out(title: str, margins: NDArray[np.float64], bad: NDArray[np.bool_], groups: NDArray[np.str_]) -> str:
-    scores = probability(margins.astype(np.float32)[:, None], np.array(platt(margins, bad)).reshape(2, 1))[:, 0]
-    rows = [
-        Row(lang=str(group), text="", level="emergency" if flag else "high")
-        for group, flag in zip(groups, bad, strict=True)
-    ]
-    predictions = [
-        Prediction(
-            level="emergency" if score >= DANGER_PAGES else "high",
-            score=float(score),
-            language="",
-            intent="",
-            reasons=(),
-        )
-        for score in scores
-    ]
-    levels = ", ".join(
-        f"{share:.0%}: {threshold(scores.astype(np.float64), bad, share):.2f}" for share in (0.02, 0.05, 0.1)
-    )
-    return f"{title}; danger at false pages of {levels}\n{as_text(measure(rows, predictions))}"
-
-
-if __name__ == "__main__":
-    print(left_out())

@@ -1,0 +1,96 @@
+"""What the heads make of their own training words, each scored by heads that have not seen it.
+
+`python -m understanding.training.left_out` prints per variety how well emergencies are ordered before the rest, and how
+often a score of each size is right. One author wrote all words, and situations come back in other languages: expect
+less in the field, and look at texts from elsewhere too (tests/heldout). Not used while the service runs.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understanding.examples import LOCALES, all_words, digest
+from understanding.surface import Patterns
+from understanding.training.build import Trained, train, variety
+from understanding.training.evaluate import DANGER_PAGES, Prediction, Row, as_text, measure
+from understanding.training.solve import platt, threshold
+
+EDGES = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
+"""Where the bins of a reliability table begin."""
+FALSE_PAGES = (0.02, 0.05, 0.1)
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bin:
+    """Scores from `low` on, up to the next bin: how many there are, their mean, and the share that was right."""
+
+    low: float
+    count: int
+    said: float
+    right: float
+
+
+def reliability(scores: Array, fires: NDArray[np.bool_]) -> list[Bin]:
+    """How often a score of each size is right; bins without scores are left out."""
+    places = np.digitize(scores, EDGES) - 1
+    inside = ((low, places == place) for place, low in enumerate(EDGES))
+    return [
+        Bin(low=low, count=int(here.sum()), said=float(scores[here].mean()), right=float(fires[here].mean()))
+        for low, here in inside
+        if here.any()
+    ]
+
+
+def calibrated(margins: Array, fires: NDArray[np.bool_]) -> Array:
+    """Left-out margins as the probabilities that heads.npz would make of them, one column per head."""
+    columns = (platt(column, truth) for column, truth in zip(margins.T, fires.T, strict=True))
+    slopes, offsets = np.array(list(columns)).T
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(slopes * margins + offsets, -30, 30))))
+
+
+def report(locales: Path = LOCALES) -> str:
+    """All tables as text. Raises TrainingWordsError."""
+    words = list(all_words(locales))
+    examples = [example for language in words for example in language.examples]
+    trained = train(examples, Patterns(words), digest(locales))
+    groups = [variety(example) for example in examples]
+    scores = calibrated(trained.margins, trained.fires)
+    alone = calibrated(trained.margins_alone, trained.fires)
+    parts = [_ordered("all heads", scores[:, 0], trained.fires[:, 0], groups)]
+    parts.append(_ordered("surface heads only", alone[:, 0], trained.fires[:, 0], groups))
+    return "\n\n".join([*parts, _reliable(trained, scores)])
+
+
+def _ordered(title: str, scores: Array, bad: NDArray[np.bool_], groups: list[str]) -> str:
+    rows = [
+        Row(lang=group, text="", level="emergency" if flag else "high") for group, flag in zip(groups, bad, strict=True)
+    ]
+    predictions = [
+        Prediction(
+            level="emergency" if score >= DANGER_PAGES else "high",
+            score=float(score),
+            language="",
+            intent="",
+            reasons=(),
+        )
+        for score in scores
+    ]
+    levels = ", ".join(f"{share:.0%}: {threshold(scores, bad, share):.2f}" for share in FALSE_PAGES)
+    return f"{title}; danger at false pages of {levels}\n{as_text(measure(rows, predictions))}"
+
+
+def _reliable(trained: Trained, scores: Array) -> str:
+    lines = ["how often a score is right: from this score on, right of how many"]
+    for family in ("level:danger", "level:concern", "signal:", "intent:"):
+        chosen = [place for place, name in enumerate(trained.names) if name.startswith(family)]
+        bins = reliability(scores[:, chosen].ravel(), trained.fires[:, chosen].ravel())
+        lines.append(f"{family:14} " + "  ".join(f"{b.low:.2f}: {b.right:.2f} of {b.count}" for b in bins))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(report())
