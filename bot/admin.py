@@ -90,7 +90,7 @@ def _verify_file(path: Path) -> None:
         export = json.loads(path.read_text(encoding="utf-8"))
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(export["public_key"]))
         lines = tuple(Line.from_json(line) for line in export["lines"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise CommandFailed("This file is no audit export: make one with harborline audit export.", status=2) from None
     _verified(lines, key)
 

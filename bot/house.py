@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from bot.line import Line
 from bot.logs import Log
 from bot.pager import Pager
+from bot.patience import Patience
 from bot.settings import Settings
 from bot.world import World
 from channels.messages import Channel, ChannelName
@@ -35,3 +36,4 @@ class House:
     pager: Pager
     channels: Mapping[ChannelName, Channel]
     counts: Counter[str] = field(default_factory=Counter)
+    patience: Patience = field(default_factory=Patience)

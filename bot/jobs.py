@@ -1,4 +1,4 @@
-"""What is done later, by name: the tasks of procrastinate, in three queues so that tidying never delays a page.
+"""What is done later, by name: the tasks of procrastinate, in queues of their own so that tidying never delays a page.
 
 Arguments are ids only. What a task does is in sending.py, erasing.py, rest.py and keeping.py; what is here looks
 after alerts, unread words and other workers' jobs.
@@ -27,8 +27,9 @@ from vault.unit import Unit
 
 URGENT: Final = "urgent"  # whatever brings a human to somebody in danger
 TALK: Final = "talk"  # what a person waits for
+READ: Final = "read"  # words that were late; a flood of them must delay nothing else
 TIDY: Final = "default"  # everything else
-QUEUES: Final = {URGENT: 10, TALK: 10, TIDY: 4}
+QUEUES: Final = {URGENT: 10, TALK: 10, READ: 2, TIDY: 4}
 """Queue -> jobs at once in one worker process."""
 
 # What a task does not expect, such as a database that went away, is tried again for about an hour; then the job
@@ -56,7 +57,8 @@ class Jobs:
         sending, erasing = Sending(self._house), Erasing(self._house)
         queues: dict[str, tuple[Callable[..., Awaitable[None]], ...]] = {
             URGENT: (sending.page, self.wake),
-            TALK: (sending.deliver, self.read),
+            TALK: (sending.deliver,),
+            READ: (self.read,),
             TIDY: (self.rest, erasing.erase_copy, erasing.erase_chat),
         }
         for queue, tasks in queues.items():

@@ -42,9 +42,10 @@ class Keeping:
         house = self._house
         done = await retention.keep(house.vault, house.line.retention.policy)
         house.pseudonyms.use(house.vault.ring)
-        for event, numbers in (("epoch.begun", done.epochs.begun), ("epoch.destroyed", done.epochs.destroyed)):
-            if numbers:
-                house.log.info(event, count=len(numbers))
+        if done.epochs.begun:
+            house.log.info("epoch.begun", count=len(done.epochs.begun))
+        if done.epochs.destroyed:
+            house.log.info("epoch.destroyed", count=len(done.epochs.destroyed))
         house.counts["epoch_rows_removed"] += done.epochs.rows
         house.counts["cases_erased"] += done.erased
         if not done.final:

@@ -7,9 +7,11 @@ import asyncio
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from bot.house import House
+from bot.patience import Verdict
 from channels.messages import Incoming, IncomingKind
 from dialogs.conversation import Conversation
 from understanding.meaning import UNREAD, Engine, Intent, Meaning
@@ -23,6 +25,7 @@ _TYPED: Final = {IncomingKind.TEXT, IncomingKind.DIGITS, IncomingKind.SPEECH}
 _CRIES: Final = {"112", "911", "999"}
 _LONGEST_KEY: Final = 4  # digits: a choice, or the last group of a code
 _LATE: Final = {Engine.RULES, Engine.NONE}
+_NOBODYS: Final = "nobody's"  # is asked about in place of a try that does not count: no code derives the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,7 @@ class Reading:
     pseudonyms: Sequence[Pseudonym]
     meaning: Meaning | None
     words: bool
+    flooding: bool = False  # this sender is far too fast: nothing slow is spent on them
     code: tuple[CodeKeys, ...] = field(default=(), repr=False)
 
     @property
@@ -63,16 +67,26 @@ class Reading:
 
 async def read(house: House, incoming: Incoming) -> Reading:
     """Find out what can be found out without the database."""
-    address = incoming.address
-    pseudonyms, meaning, code = await asyncio.gather(
-        house.pseudonyms.of(address.channel, address.value), _meaning(house, incoming), _code(house, incoming)
+    address, wanted = incoming.address, _wanted(incoming)
+    pseudonyms = await house.pseudonyms.of(address.channel, address.value)
+    verdict = house.patience.judge(
+        pseudonyms[0].value,
+        f"{address.channel}/{incoming.id}",
+        house.world.now(),
+        guess=read_code(wanted) is not None,
     )
-    return Reading(pseudonyms=pseudonyms, meaning=meaning, words=_is_wordy(incoming), code=code)
+    house.counts["events_flooding"] += verdict.flooding
+    meaning, code = await asyncio.gather(_meaning(house, incoming, verdict), _code(house, wanted, verdict))
+    return Reading(
+        pseudonyms=pseudonyms, meaning=meaning, words=_is_wordy(incoming), flooding=verdict.flooding, code=code
+    )
 
 
-async def _meaning(house: House, incoming: Incoming) -> Meaning | None:
+async def _meaning(house: House, incoming: Incoming, verdict: Verdict) -> Meaning | None:
     if not _is_wordy(incoming):
         return _wordless(house, incoming)
+    if verdict.flooding:
+        return UNREAD  # it is kept all the same, and a job reads it (`Reading.late`)
     budget = house.settings.understanding_budget  # late means that the answer goes out and a job reads the words
     return await house.understanding.understand(incoming.text, languages=house.line.languages, budget=budget)
 
@@ -89,17 +103,29 @@ def _wordless(house: House, incoming: Incoming) -> Meaning | None:
     return None if is_key or _MIN_CODE <= len(typed) <= _MAX_CODE else UNREAD
 
 
-async def _code(house: House, incoming: Incoming) -> tuple[CodeKeys, ...]:
+def _wanted(incoming: Incoming) -> str:
+    """The digits of what may be meant as a return code, or ""."""
+    typed = digits(incoming.text) if incoming.kind in _TYPED else ""
+    return typed if _MIN_CODE <= len(typed) <= _MAX_CODE else ""
+
+
+async def _code(house: House, wanted: str, verdict: Verdict) -> tuple[CodeKeys, ...]:
     """What a return code derives that was typed, keyed or spoken, once for each effort that codes were made with.
 
-    A wrong one costs as much time as a right one.
+    A try that does not count, because its check digit is wrong or because there were too many, takes the same way as
+    any other, in thread and database, only that it asks about nobody's code: neither words nor time tell the cause.
     """
-    wanted = digits(incoming.text) if incoming.kind in _TYPED else ""
-    if not _MIN_CODE <= len(wanted) <= _MAX_CODE:
+    if not wanted or verdict.flooding:
         return ()
+    if read_code(wanted) and not verdict.may_try:
+        house.counts["codes_limited"] += 1
     ring = house.vault.ring
-    keys = await asyncio.to_thread(possible_keys, wanted, ring.salt, ring.code_efforts)
-    return keys if read_code(wanted) else ()
+    asked = wanted if verdict.may_try else _NOBODYS
+    try:
+        return await house.patience.slowly(partial(possible_keys, asked, ring.salt, ring.code_efforts))
+    except TimeoutError:  # more tries at once than this machine can derive: whose they are plays no part in it
+        house.counts["codes_limited"] += 1
+        return ()
 
 
 def digits(text: str) -> str:

@@ -26,6 +26,7 @@ from channels.messages import Answer, Expect, Incoming, IncomingKind, NotKept
 from dialogs.conversation import Conversation
 from dialogs.engine import advance
 from dialogs.events import (
+    Alert,
     Chose,
     CodeChecked,
     Effect,
@@ -33,9 +34,11 @@ from dialogs.events import (
     Event,
     GiveCode,
     HungUp,
+    Keep,
     OpenCode,
     ReadAnswers,
     Said,
+    SetContactRule,
     Shared,
     Silent,
     Started,
@@ -181,6 +184,8 @@ class Turns:
         urgent = judged is not None and self._shows_danger(judged, before.assessment, verdict)
         event = _EVENTS[moment.incoming.kind](moment.incoming)
         conversation, effects = self._engine(moment, before.conversation, event, urgent=urgent)
+        if moment.reading.flooding and _asks_for(GiveCode, effects):
+            conversation, effects = self._without_code(moment, conversation, effects)
         opened = before.waiting
         if effects and isinstance(asked := effects[-1], OpenCode):
             checked, opened = await self._check_code(moment, asked)
@@ -210,6 +215,15 @@ class Turns:
         line = house.facts.on(moment.incoming.address.channel)
         meaning = moment.reading.meaning or UNREAD
         return advance(house.flow, conversation, event, meaning, house.world.now(), line, urgent=urgent)
+
+    def _without_code(
+        self, moment: Moment, conversation: Conversation, effects: Sequence[Effect]
+    ) -> tuple[Conversation, tuple[Effect, ...]]:
+        """The sender is far too fast for a new code: what they said is kept, and they are asked the same again."""
+        kept = tuple(effect for effect in effects if isinstance(effect, Keep | SetContactRule | Alert))
+        before = moment.thread.conversation.but(kept=conversation.kept, contact_rule=conversation.contact_rule)
+        again, asked = self._engine(moment, before, Started())
+        return again, (*kept, *asked)
 
     def _shows_danger(self, meaning: Meaning, before: Assessment | None, verdict: Assessment) -> bool:
         """True when this very message means danger: by itself, or because it made an emergency of what was said."""

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ValidationError
 
 M = TypeVar("M", bound=BaseModel)
 Path = tuple[str | int, ...]
+_TOO_DEEP = "{source}:1:1: nest the settings less deeply"
+_MOST_PARTS = 50_000  # the largest flow has about 1,000; aliases can make a short file mean billions
 
 
 class BadFile(Exception):
@@ -70,15 +72,22 @@ class _Reader:
             raise BadFile([f"{self.source}:{at}: correct the YAML here: {what}"]) from None
         except (yaml.YAMLError, ValueError):
             raise BadFile([f"{self.source}:1:1: save the file as UTF-8 text without control characters"]) from None
+        except RecursionError:
+            raise BadFile([_TOO_DEEP.format(source=self.source)]) from None
         if node is None:
             raise BadFile([f"{self.source}:1:1: the file is empty: write its settings"])
-        value = self._value(node, (), ())
+        try:
+            value = self._value(node, (), ())
+        except RecursionError:
+            raise BadFile([_TOO_DEEP.format(source=self.source)]) from None
         if self.problems:
             raise BadFile(self.problems)
         return value
 
     def _value(self, node: yaml.Node, path: Path, above: tuple[int, ...]) -> Any:
         self.places.setdefault(path, _place(node))
+        if len(self.places) > _MOST_PARTS:
+            raise BadFile([f"{self.source}:1:1: the file is too large: write fewer settings, without aliases"])
         if id(node) in above:
             self._problem(node, "write this out: a part of the file may not refer to itself")
             return ""

@@ -21,6 +21,7 @@ from understanding.training.evaluate import (
     wilson,
     write_predictions,
 )
+from understanding.training.left_out import calibrated, reliability
 from understanding.training.solve import auc, platt, recall, ridge, threshold
 
 TABLE = (
@@ -134,6 +135,43 @@ def test_calibration_gives_probabilities_that_match_the_share_of_positives() -> 
     slope, offset = platt(margins, positive)
     assert slope == pytest.approx(2.0, abs=0.3)
     assert offset == pytest.approx(-1.0, abs=0.2)
+
+
+@pytest.mark.parametrize("positives", [5, 30, 1000])
+def test_calibration_of_margins_that_separate_perfectly_stays_a_probability(positives: int) -> None:
+    """Newton's step overshoots here; the slope was once 400 million, and every margin a certainty."""
+    dice = np.random.default_rng(3)
+    margins = np.concatenate([dice.uniform(0.0, 1.0, positives), dice.uniform(-1.3, -0.1, 2500)])
+    slope, offset = platt(margins, np.arange(len(margins)) < positives)
+    assert 3.0 < slope < 60.0
+    assert abs(offset) < 10.0
+    near = 1 / (1 + np.exp(-(slope * -0.3 + offset)))
+    assert near < 0.5
+
+
+def test_calibration_never_gets_worse_on_the_way() -> None:
+    dice = np.random.default_rng(4)
+    for shift in (-3.0, 0.0, 3.0):
+        margins = dice.normal(size=600) + shift
+        positive = dice.random(600) < 1 / (1 + np.exp(-(8.0 * (margins - shift) - 6.0)))
+        slope, offset = platt(margins, positive)
+        assert slope == pytest.approx(8.0, abs=3.0)
+        said = 1 / (1 + np.exp(-(slope * margins + offset)))
+        assert said.sum() == pytest.approx(positive.sum(), abs=2.0)
+
+
+def test_reliability_counts_how_often_a_score_of_each_size_is_right() -> None:
+    scores = np.array([0.01, 0.02, 0.4, 0.45, 0.95])
+    bins = reliability(scores, np.array([False, False, True, False, True]))
+    assert [(b.low, b.count, b.right) for b in bins] == [(0.0, 2, 0.0), (0.35, 2, 0.5), (0.9, 1, 1.0)]
+
+
+def test_calibrated_margins_are_as_often_right_as_they_say() -> None:
+    dice = np.random.default_rng(5)
+    margins = dice.normal(size=(3000, 2))
+    fires = dice.random((3000, 2)) < 1 / (1 + np.exp(-(6.0 * margins - 2.0)))
+    for said in reliability(calibrated(margins, fires).ravel(), fires.ravel()):
+        assert said.right == pytest.approx(said.said, abs=0.08)
 
 
 @pytest.mark.parametrize(

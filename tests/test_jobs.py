@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from bot.house import House
-from bot.jobs import QUEUES, TALK, TIDY, URGENT, Jobs
+from bot.jobs import QUEUES, READ, TALK, TIDY, URGENT, Jobs
 from bot.report import reasons_entry
 from tests.vaults import Clock, found_team, open_case, rows
 from triage.levels import Assessment, Level, Reason
@@ -60,7 +60,8 @@ def test_pages_wake_ups_and_the_look_share_no_queue_with_anything_else(house: Ho
     Jobs(house).register(house.vault.jobs)
     queues = {name: task.queue for name, task in house.vault.jobs.tasks.items()}
     assert {name for name, queue in queues.items() if queue == URGENT} == {"page", "wake", "look"}
-    assert {name for name, queue in queues.items() if queue == TALK} == {"deliver", "read"}
+    assert queues["read"] == READ
+    assert {name for name, queue in queues.items() if queue == TALK} == {"deliver"}
     assert {queues["erase_copy"], queues["erase_chat"], queues["tidy"]} == {TIDY}
     assert set(queues.values()) - {"builtin"} <= set(QUEUES), "nobody works it"
 

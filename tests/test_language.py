@@ -4,8 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from understanding.language import KNOWN, NO_VOTES, SURE, Votes, identify, script
+from understanding.romanised import native
+from understanding.text import clean
 from understanding.understand import Understanding
 
 LINE = ("en", "es", "fr", "ar", "hi", "zh")
@@ -161,3 +165,31 @@ async def test_romanised_hindi_and_arabizi_are_candidates_to_ask_about(
     meaning = await understanding.understand(text, languages=LINE, budget=5.0)
     assert tag in meaning.candidates
     assert meaning.language_confidence < SURE
+
+
+def test_romanised_words_are_spelt_back_in_their_own_script_and_others_are_left_alone() -> None:
+    assert native("mujhe bachao wo maar raha hai", "hi-Latn") == "मुझे बचाओ वो मार रहा है"
+    assert native("khidki ke bahar khada hai", "ur-Latn") == "खिड़की के बाहर खड़ा है"
+    assert native("el madrase msakkra", "ar-Latn") == "المدرسه مسكره"
+    assert native("bokra 7adir 3afsh", "ar-Latn") == "بكره حدر عفش"
+    for text, variety in (("they took my passport", "en"), ("мама", "ru"), ("12 !!", "hi-Latn"), ("", "ar-Latn")):
+        assert native(text, variety) == text
+
+
+@given(st.text(max_size=300).map(clean), st.sampled_from(["ar-Latn", "hi-Latn", "ur-Latn"]))
+@settings(max_examples=200, deadline=None)
+def test_spelling_back_never_raises_never_empties_and_stays_clean(text: str, variety: str) -> None:
+    spelt = native(text, variety)
+    assert clean(spelt) == spelt
+    assert bool(spelt) == bool(text)
+    assert len(spelt) <= 4 * len(text)
+
+
+@pytest.mark.parametrize("text", ["ba3d bokra fi 7add w ma ba3ref", "3am yetla3 hala2 ma3 7ada"])
+def test_digits_inside_words_speak_for_arabic_in_latin_letters(text: str) -> None:
+    assert identify(text, votes=Votes(langid={"so": 0.5}, cld={}, own={"ar-Latn": 0.3})).variety == "ar-Latn"
+
+
+@pytest.mark.parametrize("text", ["meet me at 3pm on the 2nd of may please", "7am or 9pm are fine for my 3 kids"])
+def test_times_and_counts_are_not_taken_for_arabic(text: str) -> None:
+    assert identify(text, votes=Votes(langid={"en": 0.6}, cld={"en": 0.9}, own={"en": 0.9})).language == "en"

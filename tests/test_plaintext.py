@@ -3,13 +3,10 @@
 `harborline`'s first promise is kept here for the vault alone; the journeys keep it for whole conversations.
 """
 
-import base64
-import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import pytest
 from sqlalchemy import (
@@ -26,6 +23,7 @@ from sqlalchemy import (
     insert,
 )
 
+from tests.canaries import encodings, found_in
 from tests.databases import Cluster
 from tests.vaults import CHEAP, rows
 from triage.levels import Level
@@ -166,28 +164,6 @@ CANARIES: Final = {
 
 
 _COARSE: Final = 0.2  # seconds by which a file's time may lag behind the clock
-
-
-def encodings(text: str) -> Iterator[bytes]:
-    """Every usual way to write a text as bytes."""
-    raw = text.encode()
-    for codec in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le"):
-        yield text.encode(codec)
-    yield from (raw.hex().encode(), raw.hex().upper().encode(), quote(text).encode())
-    yield json.dumps(text).strip('"').encode()
-    for shift in range(3):  # base64 looks different wherever the text begins
-        whole = base64.b64encode(b"\0" * shift + raw)
-        cut = whole[(4 if shift else 0) : len(whole) // 4 * 4 - 4]
-        yield from (cut, cut.translate(bytes.maketrans(b"+/", b"-_")))
-
-
-def found_in(texts: Mapping[str, str], haystacks: Iterable[bytes]) -> set[str]:
-    """The names of those texts that are somewhere, in some encoding."""
-    needles = {name: {*encodings(text)} for name, text in texts.items()}
-    found: set[str] = set()
-    for haystack in haystacks:
-        found |= {name for name, forms in needles.items() if any(form in haystack for form in forms)}
-    return found
 
 
 async def files(cluster: Cluster, vault: Vault, since: float) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What a message means: training words, heads, the real engine on texts nobody trained on, load and hostile text."""
+"""What a message means: training words, heads, the real engine, load and hostile text. See also the held-out texts."""
 
 import asyncio
 import time
@@ -16,164 +16,15 @@ from numpy.typing import NDArray
 from understanding.child import DIMENSION
 from understanding.examples import LEVELS, TrainingWordsError, all_words, digest, read_words
 from understanding.heads import Heads, HeadsError
-from understanding.meaning import Engine, Intent, Signal
+from understanding.meaning import Engine, Intent, Meaning, Signal
 from understanding.surface import Patterns, surface
-from understanding.text import LONGEST, WINDOW, clean, columns, fold, windows
+from understanding.text import LONGEST, WINDOW, clean, columns, windows
 from understanding.training import build
 from understanding.understand import Understanding
 
 COMPLETE = ("ar", "en", "es", "fr", "hi", "zh")
 LINE = ("en", "es", "fr", "ar", "hi", "zh")
 PATIENT = 10.0  # seconds; a budget that no healthy child exhausts
-
-# Nobody trained on these: they are in no nlu.yml (a test checks it). Per variety: emergencies, then calm messages.
-HELD_OUT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "en": (
-        (
-            "hes got a gun pointed at my mate send police to the packing shed",
-            "they just dragged ana into a car and drove off",
-            "im bleeding and the lady says no ambulance",
-            "the supervisor padlocked us in and there is a fire smell",
-            "someone is coming for me in ten minutes to take me across the border",
-            "i cannot live like this, tonight i finish it",
-        ),
-        (
-            "how much is the minimum wage for cleaners",
-            "my last job in the laundry still owes me two weeks",
-            "thanks for the information have a nice day",
-            "i saw a documentary about slavery, very sad",
-            "what languages can i write in",
-            "the agency asked for a copy of my passport, normal?",
-        ),
-    ),
-    "es": (
-        (
-            "tiene un cuchillo en la cocina y dice que hoy me mata",
-            "se acaban de llevar a mi hermana en una camioneta negra",
-            "estamos encerradas con candado y huele a humo",
-            "me golpeo la cabeza y sangro mucho no me dejan ir al hospital",
-            "en una hora me pasan al otro lado con otro señor",
-            "ya no quiero vivir esta noche termino todo",
-        ),
-        (
-            "cuanto es el salario minimo para limpieza",
-            "mi trabajo anterior me debe una semana",
-            "gracias por la informacion buen dia",
-            "vi un documental de la esclavitud que triste",
-            "en que idiomas puedo escribir",
-            "la agencia pide copia del pasaporte, es normal?",
-        ),
-    ),
-    "fr": (
-        (
-            "il a un couteau et il dit qu'il va me tuer ce soir",
-            "ils viennent d'emmener ma soeur de force dans une voiture",
-            "on est enfermés à clé et ça sent le brulé",
-            "je saigne beaucoup et madame refuse d'appeler un médecin",
-            "dans une heure on me fait passer la frontière avec un inconnu",
-            "je veux plus vivre cette nuit j'en finis",
-        ),
-        (
-            "c'est combien le smic pour le ménage",
-            "mon ancien patron me doit encore une semaine",
-            "merci pour les infos bonne soirée",
-            "j'ai vu un documentaire sur l'esclavage c'est triste",
-            "on peut écrire en quelle langue",
-            "l'agence demande une photocopie du passeport, normal ?",
-        ),
-    ),
-    "ar": (
-        (
-            "معه مسدس وعم يهددنا جوا المستودع الحقونا",
-            "هلق اخدو اختي بالقوة بسيارة سودا",
-            "مقفول علينا الباب وفي ريحة حريق",
-            "عم انزف كتير والمدام رافضة تجيب دكتور",
-            "بعد ساعة بياخدوني عالحدود مع واحد ما بعرفه",
-            "ما عاد بدي عيش الليلة بخلص من كلشي",
-        ),
-        (
-            "كم الحد الادنى للاجور لعمال النظافة",
-            "شغلي القديم باقي لي عنده اسبوع",
-            "شكرا على المعلومات نهاركم سعيد",
-            "شفت وثائقي عن العبودية محزن",
-            "باي لغات فيني اكتب",
-            "المكتب طلب صورة الجواز هذا طبيعي؟",
-        ),
-    ),
-    "hi": (
-        (
-            "उसने चाकू निकाल लिया है और कह रहा है आज मार डालूंगा",
-            "अभी मेरी बहन को जबरदस्ती गाड़ी में ले गए",
-            "बाहर से ताला है और जलने की बदबू आ रही है",
-            "सिर से खून निकल रहा है मालकिन डॉक्टर नहीं बुला रही",
-            "एक घंटे में मुझे किसी अनजान आदमी के साथ बॉर्डर पार भेज देंगे",
-            "अब जीना नहीं चाहती आज रात सब खत्म",
-        ),
-        (
-            "सफाई कर्मचारी की न्यूनतम मजदूरी कितनी है",
-            "पुराने मालिक पर मेरा एक हफ्ते का पैसा बाकी है",
-            "जानकारी के लिए शुक्रिया",
-            "गुलामी पर एक डॉक्यूमेंट्री देखी बहुत दुख हुआ",
-            "किन भाषाओं में लिख सकते हैं",
-            "एजेंसी ने पासपोर्ट की फोटोकॉपी मांगी है, ठीक है?",
-        ),
-    ),
-    "hi-Latn": (
-        (
-            "usne chaku nikala hai keh raha hai aaj jaan se maar dunga",
-            "abhi meri behan ko zabardasti gaadi me utha le gaye",
-            "bahar se tala hai aur jalne ki badbu aa rahi hai",
-            "sir se khoon nikal raha hai malkin doctor nahi bula rahi",
-            "ek ghante me mujhe kisi anjaan aadmi ke sath border paar bhej denge",
-            "ab jeena nahi chahti aaj raat sab khatam",
-        ),
-        (
-            "safai karmchari ki minimum salary kitni hoti hai",
-            "purane malik par mera ek hafte ka paisa baki hai",
-            "jankari ke liye shukriya ji",
-            "gulami par ek film dekhi bahut dukh hua",
-            "kin bhashao me likh sakte hai",
-            "agency ne passport ki photocopy maangi hai thik hai kya",
-        ),
-    ),
-    "ar-Latn": (
-        (
-            "ma3o fard w 3am yehaddedna jowwa el mestawda3",
-            "hala2 akhadou ekhti bel 2owwe b siyara sawda",
-            "el bab ma2foul 3alayna w fi ri7et 7ari2",
-            "3am enzof ktir w el madame ma 3am tjeeb doctor",
-            "ba3d se3a byekhdouni 3al 7doud ma3 wa7ad ma ba3rfo",
-            "ma ba2 baddi 3ish el layle bkhallis",
-        ),
-        (
-            "adde el ma3ash la 3ommel el tandif",
-            "shoghle el adim be2e elo ma3e jem3a",
-            "shukran 3al ma3loumet nharkon sa3id",
-            "hdert film watha2iqi 3an el 3oboudiye",
-            "b ayya lougha fini ektob",
-            "el maktab talab sourit el passport hayda tabi3i?",
-        ),
-    ),
-    "zh": (
-        (
-            "他拿着刀说今天要弄死我",
-            "刚才我姐被几个人硬拖上车带走了",
-            "门被反锁了 闻到烧焦的味道",
-            "头上一直流血 太太不肯叫医生",
-            "一个小时后要把我送过边境 跟一个不认识的男人",
-            "不想活了 今晚就了断",
-        ),
-        (
-            "保洁最低工资是多少",
-            "以前那家还欠我一个星期的钱",
-            "谢谢告诉我 祝你愉快",
-            "看了一部讲奴隶的纪录片 挺难过",
-            "可以用什么语言写",
-            "中介要护照复印件 正常吗",
-        ),
-    ),
-}
-CASES = [pytest.param(*texts, id=variety) for variety, texts in HELD_OUT.items()]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -189,11 +40,11 @@ async def understanding() -> AsyncIterator[Understanding]:
 # The training words ---------------------------------------------------------------------------------------------
 
 
-def test_every_complete_language_has_at_least_120_examples_and_covers_what_there_is_to_say() -> None:
+def test_every_complete_language_has_at_least_350_examples_and_covers_what_there_is_to_say() -> None:
     read = {words.language: words for words in all_words()}
     for tag in COMPLETE:
         examples = read[tag].examples
-        assert len(examples) >= 120
+        assert len(examples) >= 350
         assert len({example.text for example in examples}) == len(examples)
         assert {example.level for example in examples} == set(LEVELS)
         assert {example.intent for example in examples} == set(Intent) - {Intent.UNKNOWN}
@@ -278,37 +129,7 @@ def test_a_broken_heads_file_is_refused_with_the_remedy(tmp_path: Path) -> None:
         Heads.load(tmp_path / "heads.npz")
 
 
-# Texts nobody trained on ----------------------------------------------------------------------------------------
-
-
-def test_the_held_out_texts_are_in_no_training_file() -> None:
-    trained = {fold(example.text) for words in all_words() for example in words.examples}
-    held = {fold(clean(text)) for emergencies, calm in HELD_OUT.values() for text in (*emergencies, *calm)}
-    assert not trained & held
-
-
-@pytest.mark.parametrize(("emergencies", "calm"), CASES)
-@pytest.mark.asyncio(loop_scope="module")
-async def test_emergencies_score_above_calm_messages(
-    understanding: Understanding, emergencies: tuple[str, ...], calm: tuple[str, ...]
-) -> None:
-    bad = [(await understanding.understand(text, languages=LINE, budget=PATIENT)).danger for text in emergencies]
-    good = [(await understanding.understand(text, languages=LINE, budget=PATIENT)).danger for text in calm]
-    pairs = [higher > lower for higher in bad for lower in good]
-    assert sum(pairs) / len(pairs) >= 0.9
-    assert np.median(bad) > 0.5
-    assert np.median(good) < 0.1
-
-
-@pytest.mark.parametrize(("emergencies", "calm"), CASES)
-async def test_without_the_engine_emergencies_still_tend_to_score_higher(
-    emergencies: tuple[str, ...], calm: tuple[str, ...]
-) -> None:
-    rules = Understanding()
-    bad = [await rules.understand(text, languages=LINE) for text in emergencies]
-    good = [await rules.understand(text, languages=LINE) for text in calm]
-    assert {meaning.engine for meaning in bad + good} == {Engine.RULES}
-    assert np.mean([m.danger for m in bad]) > np.mean([m.danger for m in good]) + 0.1
+# What people mean -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -324,12 +145,66 @@ async def test_without_the_engine_emergencies_still_tend_to_score_higher(
         ("no", Intent.NO),
         ("my manager took our passports and locks the dormitory", Intent.HELP_SELF),
         ("there are children carrying bricks at the kiln near us", Intent.REPORT),
+        ("opposite the old cinema, second floor", Intent.ANSWER),
+        ("el miércoles por la noche", Intent.ANSWER),
+        ("je ne sais pas trop", Intent.ANSWER),
+        ("جنب المستشفى القديم", Intent.ANSWER),
+        ("mandir ke saamne wali gali me", Intent.ANSWER),
     ],
 )
 @pytest.mark.asyncio(loop_scope="module")
 async def test_conversational_intents_are_told_apart(understanding: Understanding, text: str, intent: Intent) -> None:
     meaning = await understanding.understand(text, languages=LINE, budget=PATIENT)
     assert meaning.intent is intent
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The pub by the canal keeps the passports of its barmen",
+        "My neighbour's cleaner has not been paid since winter",
+        "La frutería de la esquina no paga a sus empleados",
+        "Le traiteur garde les papiers de ses commis",
+        "مدير المزرعة يحتفظ بأوراق العمال",
+        "us dukan ka malik apne ladko ko tankhwa nahi deta",
+        "那家超市扣着员工的身份证",
+    ],
+)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_tip_about_others_is_never_surely_a_call_for_help_and_never_an_emergency(
+    understanding: Understanding, text: str
+) -> None:
+    meaning = await understanding.understand(text, languages=LINE, budget=PATIENT)
+    assert not (meaning.intent is Intent.HELP_SELF and meaning.confidence >= 0.8)
+    assert meaning.danger < 0.2
+
+
+@pytest.mark.parametrize(
+    ("text", "absent"),
+    [
+        ("The allotment near us keeps its workers' passports.", {Signal.WEAPON, Signal.DECEPTION, Signal.SELF_HARM}),
+        ("My cousin was taken away. They bring her abroad at dawn.", {Signal.SELF_HARM, Signal.WEAPON}),
+        ("The orchard does not let its pickers leave on Sundays", {Signal.WEAPON, Signal.SELF_HARM, Signal.MISSING}),
+        ("next to the chemist, above the bakery", set(Signal)),
+    ],
+)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_no_signal_is_shown_that_nothing_in_the_text_speaks_for(
+    understanding: Understanding, text: str, absent: set[Signal]
+) -> None:
+    meaning = await understanding.understand(text, languages=LINE, budget=PATIENT)
+    assert not absent & {evidence.signal for evidence in meaning.signals}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_words_of_a_signal_count_half_at_least_unless_the_heads_of_that_language_take_them_for_a_story(
+    understanding: Understanding,
+) -> None:
+    film = "watched a film about a boy with a gun yesterday, would recommend"
+    meaning = await understanding.understand(film, languages=LINE, budget=PATIENT)
+    assert meaning.danger < 0.35
+    alone = await RULES_ONLY.understand(film, languages=LINE)
+    assert {e.signal: e.score for e in alone.signals}[Signal.WEAPON] >= 0.5
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -358,16 +233,18 @@ async def test_danger_at_the_end_or_in_the_middle_of_a_long_message_is_seen(unde
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_burst_of_500_is_answered_in_time_and_every_message_is_assessed(understanding: Understanding) -> None:
-    async def one(number: int) -> tuple[float, Engine, float]:
+    async def one(number: int) -> tuple[float, Meaning]:
         began = time.monotonic()
         text = f"he has a knife and locked us in room {number}"
         meaning = await understanding.understand(text, languages=LINE, budget=0.3)
-        return time.monotonic() - began, meaning.engine, meaning.danger
+        return time.monotonic() - began, meaning
 
     seen = await asyncio.gather(*map(one, range(500)))
-    assert max(seconds for seconds, _, _ in seen) < 3.0  # all 500 share one core with this very loop
-    assert min(danger for _, _, danger in seen) > 0.3
-    assert {engine for _, engine, _ in seen} <= {Engine.EMBEDDED, Engine.RULES}
+    calm = await RULES_ONLY.understand("is breakfast served in room 12", languages=LINE)
+    assert max(seconds for seconds, _ in seen) < 3.0  # all 500 share one core with this very loop
+    assert all({Signal.WEAPON, Signal.LOCKED_IN} <= {e.signal for e in meaning.signals} for _, meaning in seen)
+    assert min(meaning.danger for _, meaning in seen) > calm.danger
+    assert {meaning.engine for _, meaning in seen} <= {Engine.EMBEDDED, Engine.RULES}
     after = await understanding.understand("hello", languages=LINE, budget=PATIENT)
     assert after.engine is Engine.EMBEDDED
 

@@ -12,8 +12,9 @@ import unicodedata
 
 LONGEST = 10_000
 """Characters of a message that are read at all: of longer ones the beginning and the end."""
-WINDOW = 300
-"""Width of a window in columns: an East Asian wide character counts two. About 75 tokens, two text messages."""
+WINDOW = 160
+"""Width of a window in columns: an East Asian wide character counts two. One text message, about 40 tokens: as long
+as the longest training words, because a cry for help is lost in a window of small talk."""
 
 _KEPT_FORMATS = frozenset("\u200c\u200d")  # joiners carry meaning in Persian and in Indic scripts
 _SPACED = frozenset(("Cc", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"))

@@ -50,10 +50,10 @@ class Line:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Line":
-        """Rebuild an exported line. Raises KeyError, TypeError, ValueError when it is not one."""
+        """Rebuild an exported line. Raises KeyError, TypeError, ValueError, OverflowError when it is not one."""
         return cls(
             number=int(value["number"]),
-            at=datetime.fromisoformat(value["at"]),
+            at=datetime.fromisoformat(value["at"]).astimezone(UTC),  # of the years 1 and 9999: OverflowError
             actor=value["actor"],
             action=value["action"],
             subject=value["subject"],

