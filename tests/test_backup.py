@@ -427,7 +427,7 @@ def test_keys_calibrate_measures_tells_and_changes_only_when_it_is_asked_to(run:
     assert status == 0
     assert "CPU-years for 10^9 numbers" in out
     assert read_key_ring(directory).efforts == ()
-    status, out, _ = run("keys", "calibrate", "--milliseconds", "150")
+    status, out, _ = run("keys", "calibrate", "--milliseconds", "600")
     assert status == 0
     assert "epoch 2 began with it" in out
     after = read_key_ring(directory)

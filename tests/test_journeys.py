@@ -3,6 +3,7 @@
 import io
 import re
 import tarfile
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -38,9 +39,10 @@ async def answered(phone: Phone, text: str, key: str, language: str = "en") -> s
 
 
 async def picked_up(phone: Phone) -> CallInHand:
-    """The next call that still rings when a hand reaches it; on a busy machine one may have given up by then."""
-    for _ in range(5):
-        call = await phone.rings(within=40)
+    """The next call that still rings when a hand reaches it; calls of earlier tests have long given up."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        call = await phone.rings(within=60)
         if call.state is CallStatus.RINGING:
             call.answer()
             return call
