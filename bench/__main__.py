@@ -46,7 +46,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         cluster = _cluster(Path(folder) / "pg")
         begun = time.perf_counter()
-        async with open_world(cluster, Path(folder) / "line") as world:
+        async with open_world(cluster, Path(folder) / "line", UNDERSTANDING_BUDGET="0.3") as world:
             rows.append(Row("web and worker ready", _seconds(time.perf_counter() - begun), "from spawn to /readyz"))
             rows += await _turns(world)
             rows += await _paging(world)
@@ -115,7 +115,7 @@ async def _paging(world: World) -> list[Row]:
         begun = time.perf_counter()
         amina = world.responder_chat("Amina")
         await world.phone().text(DANGER)
-        await amina.receives("Emergency", within=30)
+        await amina.receives("/cases/", within=30)
         seconds.append(time.perf_counter() - begun)
     value = f"{statistics.median(seconds):.2f} / {max(seconds):.2f} s"
     return [Row("message in to page on the phone: median / worst", value, "5 first messages, by Telegram")]
