@@ -187,7 +187,7 @@ def test_the_model_never_lowers_what_a_rule_found() -> None:
 
 
 def test_three_messages_that_come_close_to_danger_are_an_emergency() -> None:
-    result = told(*[heard(danger=0.3)] * 3)
+    result = told(*[heard(danger=POLICY.thresholds.near_danger)] * 3)
     assert result.level is Level.EMERGENCY
     assert "danger_repeated" in rules_of(result)
 

@@ -23,7 +23,7 @@ from understanding.examples import LEVELS, all_words
 from understanding.meaning import Engine, Meaning
 from understanding.text import clean, fold
 from understanding.training.solve import auc, recall
-from understanding.understand import Understanding
+from understanding.understand import PATTERN_SCORE, Understanding
 
 TEXTS = Path(__file__).parent / "heldout" / "texts.tsv"
 PAGE = Path(__file__).parent.parent / "carriers" / "page" / "index.html"
@@ -154,6 +154,13 @@ async def test_at_the_thresholds_a_line_starts_with_most_emergencies_page_and_fe
     assert share(read, {"high"}, Level.HIGH) >= 0.90
     assert share(read, {"high", "standard", "information"}, Level.EMERGENCY) <= 0.15
     assert share(read, {"standard", "information"}, Level.HIGH) <= 0.25
+
+
+async def test_no_head_silences_words_that_were_found(read: list[Read]) -> None:
+    """A model may raise and never lower: whatever it makes of a text, a pattern that fired counts half at least."""
+    found = [evidence for one in read for evidence in one.meaning.signals if evidence.words]
+    assert len(found) > 100
+    assert min(evidence.score for evidence in found) >= PATTERN_SCORE
 
 
 async def test_without_the_engine_emergencies_still_tend_to_score_higher() -> None:

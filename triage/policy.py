@@ -91,8 +91,8 @@ class Thresholds(_Settings):
     the language is unknown. The defaults are left-one-out scores of the embedded engine (docs/decisions).
     """
 
-    danger: Score = 0.35
-    near_danger: Score = 0.2
+    danger: Score = 0.3
+    near_danger: Score = 0.15
     concern: Score = 0.5
     signal: Score = 0.5
     sure_signal: Score = 0.7

@@ -43,9 +43,14 @@ class Scores:
     varieties: dict[str, float]
 
 
+def gaussian(products: Array) -> Array:
+    """Gaussian kernel of vectors of unit length, from their scalar products."""
+    return np.asarray(np.exp(-WIDTH_OF_KERNEL * np.maximum(2.0 - 2.0 * products, 0.0)), dtype=np.float32)
+
+
 def kernel(left: Array, right: Array) -> Array:
     """Gaussian kernel between rows of unit length."""
-    return np.asarray(np.exp(-WIDTH_OF_KERNEL * np.maximum(2.0 - 2.0 * (left @ right.T), 0.0)), dtype=np.float32)
+    return gaussian(left @ right.T)
 
 
 def centred(vectors: Array, means: Array) -> Array:
@@ -100,10 +105,6 @@ class Heads:
             varieties=family("variety:"),
         )
 
-    def knows(self, variety: str) -> bool:
-        """True when the heads were trained on this variety."""
-        return variety in self._varieties
-
     def alone(self, surface: Surface) -> Scores:
         """What the surface alone says (no embedding at hand)."""
         margins = surface.values @ self._alone[surface.indices]
@@ -112,6 +113,8 @@ class Heads:
     def read(self, vector: Array, surface: Surface, variety: str) -> Scores:
         """What embedding and surface say together. `variety` is a tag or "<tag>-Latn"; others count as unknown."""
         row = self._varieties.get(variety, len(self._varieties))
-        near = kernel(centred(vector[None, :], self._means[row]), self._vectors)
-        margins = (near @ self._dual)[0] + surface.values @ self._surface[surface.indices]
+        moved = centred(vector, self._means[row])
+        # einsum, not @: BLAS wakes a thread for every core for this millisecond of work, and lets them spin
+        near = gaussian(np.einsum("ij,j->i", self._vectors, moved))
+        margins = np.einsum("i,ij->j", near, self._dual) + surface.values @ self._surface[surface.indices]
         return self._named(probability(margins, self._platt))

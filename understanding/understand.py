@@ -22,10 +22,7 @@ from understanding.text import clean, windows
 SIGNAL_SHOWN = 0.4
 """A signal is reported at this probability, or when a pattern fired."""
 PATTERN_SCORE = 0.5
-"""The least score of a signal whose words were found, unless the heads doubt it."""
-DOUBTED = 0.1
-"""Below this the heads of a language they know take the words for something else, "the gun in the film" say. Of such
-finds one in a hundred is right among the training words, each scored by heads that had not seen it."""
+"""The least score of a signal whose words were found: a head may raise it and never lowers it."""
 INTENT_KNOWN = 0.3
 """Below this probability the intent is UNKNOWN."""
 _IN_THREAD = 4  # windows; more are looked at outside the event loop
@@ -37,13 +34,11 @@ class _Window:
     surface: Surface
     scores: Scores
     read: bool  # by the embedding, not by the surface alone
-    known: bool = False  # read, and in a variety that the heads were trained on
 
     def score(self, signal: Signal) -> float:
-        """How sure a signal is: words that were found count, unless heads that know the language doubt them."""
+        """How sure a signal is. Words that were found count, whatever a head makes of them."""
         score = self.scores.signals.get(signal, PATTERN_SCORE)
-        doubted = self.known and score < DOUBTED
-        return max(score, PATTERN_SCORE) if signal in self.surface.words and not doubted else score
+        return max(score, PATTERN_SCORE) if signal in self.surface.words else score
 
 
 class Understanding:
@@ -134,7 +129,7 @@ class Understanding:
         if reading is None:
             return window
         scores = self._heads.read(reading.vector, window.surface, guess.variety)
-        return replace(window, scores=scores, read=True, known=self._heads.knows(guess.variety))
+        return replace(window, scores=scores, read=True)
 
 
 def _language(first: _Window, reading: Reading | None, languages: tuple[str, ...], hint: str | None) -> Guess:

@@ -21,7 +21,7 @@ from understanding.meaning import Meaning
 from understanding.training.solve import auc, recall
 from understanding.understand import Understanding
 
-DANGER_PAGES = 0.35
+DANGER_PAGES = 0.3
 """Danger at or above this pages, when nobody passes in what triage says."""
 CONCERN_HIGH = 0.5
 BUDGET = 30.0  # seconds a text may take when nobody waits for the answer
