@@ -21,6 +21,7 @@ from carriers.messages import Messages
 from carriers.numbers import Line, Person
 from carriers.pace import Pace, utc_now
 from carriers.phones import PhonesApi
+from carriers.recordings import Recordings
 from carriers.sounds import Sounds
 from carriers.telegram_api import TelegramApi
 from carriers.telegram_bot import Friend, TelegramBot
@@ -80,12 +81,13 @@ class Exchange:
         )
         self.messages = Messages(self._company)
         self.calls = Calls(self._company)
+        self.recordings = Recordings(self._company)
         self.feed = Feed(pace=self.pace, faults=self.faults, courier=self._courier)
         self.bot = TelegramBot(
             bot_id=int(bot_token.partition(":")[0]), name=bot_name, pace=self.pace, journal=self.journal
         )
         self.bot.push = self.feed.push
-        self._twilio = TwilioApi(self._company, self.messages, self.calls, self._closing)
+        self._twilio = TwilioApi(self._company, self.messages, self.calls, self.recordings, self._closing)
         self._telegram = TelegramApi(
             token=bot_token, bot=self.bot, feed=self.feed, faults=self.faults, closing=self._closing
         )

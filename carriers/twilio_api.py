@@ -20,6 +20,7 @@ from carriers.company import API_VERSION, Company, Refusal, http_date
 from carriers.faults import FaultKind, lose_answer, suffer
 from carriers.message import Message, MessageOrder
 from carriers.messages import Messages
+from carriers.recordings import Recordings
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Form = Mapping[str, tuple[str, ...]]
@@ -32,16 +33,20 @@ _LARGEST_PAGE = 1000
 class TwilioApi:
     """The routes of one account."""
 
-    def __init__(self, company: Company, messages: Messages, calls: Calls, closing: asyncio.Event) -> None:
+    def __init__(
+        self, company: Company, messages: Messages, calls: Calls, recordings: Recordings, closing: asyncio.Event
+    ) -> None:
         self._company = company
         self._messages = messages
         self._calls = calls
+        self._recordings = recordings
         self._closing = closing
         self.requests: list[str] = []  # fault targets, oldest first
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Every route, each with the name by which faults know it."""
         message, call = f"{_ROOT}/Messages/{{sid}}", f"{_ROOT}/Calls/{{sid}}"
+        recording, of_call = f"{_ROOT}/Recordings/{{recording}}.json", f"{call}/Recordings/{{recording}}.json"
         table: tuple[tuple[str, str, str, Handler], ...] = (
             ("GET", f"{_ROOT}.json", "account", self._account),
             ("GET", f"{_ROOT}/IncomingPhoneNumbers.json", "numbers", self._numbers),
@@ -56,8 +61,12 @@ class TwilioApi:
             ("DELETE", message + ".json", "messages.delete", self._delete_message),
             ("POST", f"{_ROOT}/Calls.json", "calls.create", self._create_call),
             ("GET", f"{_ROOT}/Calls.json", "calls.list", self._list_calls),
-            ("GET", call + "/Recordings.json", "recordings", self._no_recordings),
-            ("GET", f"{_ROOT}/Recordings.json", "recordings", self._no_recordings),
+            ("GET", call + "/Recordings.json", "recordings", self._list_recordings),
+            ("GET", f"{_ROOT}/Recordings.json", "recordings", self._list_recordings),
+            ("GET", of_call, "recordings", self._fetch_recording),
+            ("GET", recording, "recordings", self._fetch_recording),
+            ("DELETE", of_call, "recordings", self._delete_recording),
+            ("DELETE", recording, "recordings", self._delete_recording),
             ("GET", call + ".json", "calls.fetch", self._fetch_call),
             ("POST", call + ".json", "calls.update", self._update_call),
             ("DELETE", call + ".json", "calls.delete", self._delete_call),
@@ -212,8 +221,17 @@ class TwilioApi:
         self._calls.delete(request.match_info["sid"])
         return web.Response(status=204)
 
-    async def _no_recordings(self, request: web.Request) -> web.Response:
-        return self._page(request, "recordings", "Recordings.json", [])
+    async def _list_recordings(self, request: web.Request) -> web.Response:
+        found = self._recordings.of(request.match_info.get("sid", ""))
+        return self._page(request, "recordings", "Recordings.json", found[::-1])
+
+    async def _fetch_recording(self, request: web.Request) -> web.Response:
+        recording = self._recordings.get(request.match_info["recording"])
+        return web.json_response(recording.resource(self._company))
+
+    async def _delete_recording(self, request: web.Request) -> web.Response:
+        self._recordings.delete(request.match_info["recording"])
+        return web.Response(status=204)
 
     # the account -----------------------------------------------------------------------------------------
 

@@ -41,6 +41,8 @@ class IncomingKind(StrEnum):
     DIGITS = "digits"  # keypad
     CHOICE = "choice"  # a button; `text` is the Choice.id
     STARTED = "started"  # a call was answered, or /start on Telegram; no words
+    PICKED_UP = "picked_up"  # a phone that Connect rang was picked up, by a human or by a machine
+    DIALLED = "dialled"  # Connect is over and the caller is back; `text` is a DialOutcome
     SILENCE = "silence"  # a prompt timed out
     HANGUP = "hangup"  # the call is over
     ATTACHMENT = "attachment"  # photo, voice note, file; `text` is the caption, often empty
@@ -56,12 +58,24 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
 
 
+class DialOutcome(StrEnum):
+    """How Connect ended. Only CONNECTED means that two people could speak."""
+
+    CONNECTED = "connected"
+    NOT_TAKEN = "not_taken"  # picked up, and no key was pressed: a voicemail box, or a hand that hung up
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
 class Expect(StrEnum):
     """What the person may do next; a channel uses it to choose its prompt."""
 
     ANYTHING = "anything"  # words or a choice
     CODE = "code"  # a long number, typed or keyed
     NOTHING = "nothing"  # the conversation rests; voice hangs up
+    TALK = "talk"  # nothing of ours follows: two people are put through to each other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,20 +100,38 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Connect:
+    """Ring somebody for a caller, who waits; a phone that is picked up is asked first (Incoming PICKED_UP).
+
+    Both sides see the line's own number. `reference` comes back with what happens on that phone, and with DIALLED.
+    """
+
+    address: Address
+    reference: str
+    seconds: int  # how long it rings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What we say next, before a channel renders it. `language` is a BCP-47 tag."""
+    """What we say next, before a channel renders it. `language` is a BCP-47 tag.
+
+    `connect` belongs to Expect.TALK for a caller: whom to ring after the words. Only voice can do it.
+    """
 
     text: str = field(repr=False)
     language: str
     choices: tuple[Choice, ...] = field(default=(), repr=False)
     expect: Expect = Expect.ANYTHING
+    connect: Connect | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for storage; the inverse of `from_json`."""
+        to = self.connect
         return {
             "text": self.text,
             "language": self.language,
             "expect": self.expect.value,
+            "connect": [to.address.channel.value, to.address.value, to.reference, to.seconds] if to else None,
             "choices": [[c.id, c.key, c.label, c.spoken, c.language] for c in self.choices],
         }
 
@@ -110,8 +142,13 @@ class Answer:
             text=value["text"],
             language=value["language"],
             expect=Expect(value["expect"]),
+            connect=_connect(*to) if (to := value.get("connect")) else None,
             choices=tuple(Choice(id=i, key=k, label=n, spoken=s, language=tag) for i, k, n, s, tag in value["choices"]),
         )
+
+
+def _connect(channel: str, value: str, reference: str, seconds: int) -> Connect:
+    return Connect(address=Address(channel=ChannelName(channel), value=value), reference=reference, seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +175,13 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """The provider took it. `id` finds it again; `state` is ACCEPTED unless the provider says more."""
+    """The provider took it. `id` finds it again; `state` is ACCEPTED unless the provider says more.
+
+    `copies` is everything that the provider now holds of it, as in Incoming.copies: a long text is several messages.
+    """
 
     id: str
+    copies: tuple[str, ...]
     state: DeliveryState = DeliveryState.ACCEPTED
 
 

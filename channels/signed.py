@@ -25,7 +25,7 @@ from channels.messages import (
     legible,
 )
 from channels.twilio import TwilioAccount
-from channels.webhook import Handler, Refusal, guarded, heard, malformed, read_body
+from channels.webhook import Handler, Refusal, guarded, heard, malformed, only, read_body
 
 BODY_LIMIT = 64 * 1024  # bytes; Twilio's largest form, ten media links and all, stays under 16 kB
 FIELD_LIMIT = 512
@@ -44,7 +44,7 @@ def signed(account: TwilioAccount, channel: ChannelName, refused: Refused, handl
     """
 
     async def check(request: web.Request) -> web.StreamResponse:
-        claimed = request.headers.get("X-Twilio-Signature")
+        claimed = only(request, "X-Twilio-Signature")
         if not claimed:
             raise _unsigned()
         pairs = parse_form(request.headers.get("Content-Type", ""), await read_body(request, BODY_LIMIT))
@@ -157,7 +157,7 @@ _CALL_STATES = {
 }
 
 
-_OVER = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
+OVER = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 
 
 def status_of(receive: Receive, report: Report) -> FormHandler:
@@ -171,8 +171,8 @@ def status_of(receive: Receive, report: Report) -> FormHandler:
             delivery = _news(form, "CallSid", reference)
         else:
             delivery = None
-            if form.get("CallStatus") in _OVER:
-                await heard(receive, _hung_up(form))
+            if form.get("CallStatus") in OVER:
+                await heard(receive, hung_up(form))
         if delivery:
             await report(delivery)
         return web.Response(status=204)
@@ -195,6 +195,8 @@ _NEWS = {
 }
 
 
-def _hung_up(form: Form) -> Incoming:
+def hung_up(form: Form, copies: tuple[str, ...] = ()) -> Incoming:
+    """The caller's call is over, whoever says so: one id. `copies` when there are more than the call itself."""
     sid = sid_of(form, "CallSid")
-    return Incoming(id=f"{sid}:end", address=caller(form, sid), kind=IncomingKind.HANGUP, copies=(f"calls/{sid}",))
+    held = copies or (f"calls/{sid}",)
+    return Incoming(id=f"{sid}:end", address=caller(form, sid), kind=IncomingKind.HANGUP, copies=held)

@@ -6,6 +6,7 @@ elsewhere.
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -62,21 +63,28 @@ class Sms:
         ]
 
     async def send(self, outgoing: Outgoing) -> Receipt:
-        """Send one text; above 1600 characters as several, of which only the last one brings delivery news.
+        """Send one text; above 1600 characters as several, of which only the last one brings news with a reference.
 
-        Raises SendError. When a later part fails, trying again repeats the earlier ones: better twice than never.
+        Raises SendError. When a later part fails, trying again repeats the earlier ones: better twice than never. Then
+        the news of the earlier ones tells of their copies.
         """
         *before, last = render(outgoing.answer)
         to = outgoing.address.value
         sender = _WHATSAPP + self._number if to.startswith(_WHATSAPP) else self._number
-        for part in before:
-            await self._twilio.text(to=to, sender=sender, body=part)
-        status = self._twilio.account.link(STATUS, ref=outgoing.reference)
-        return Receipt(id=await self._twilio.text(to=to, sender=sender, body=last, status=status))
+        link = self._twilio.account.link
+        sent = [await self._twilio.text(to=to, sender=sender, body=part, status=link(STATUS)) for part in before]
+        status = link(STATUS, ref=outgoing.reference)
+        sent.append(await self._twilio.text(to=to, sender=sender, body=last, status=status))
+        return Receipt(id=sent[-1], copies=tuple(f"messages/{sid}" for sid in sent))
 
     async def erase_copy(self, copy: str) -> bool:
         """Delete Twilio's copy of a message or its media; True once it is gone. Raises SendError."""
         return await self._twilio.erase(copy)
+
+    async def held(self, since: datetime, before: datetime) -> tuple[str, ...]:
+        """This number's messages of a time, in and out, that Twilio still holds. Raises SendError."""
+        numbers = (self._number, _WHATSAPP + self._number)
+        return tuple([copy for number in numbers for copy in await self._twilio.messages_of(number, since, before)])
 
     async def close(self) -> None:
         """Give back the connections."""

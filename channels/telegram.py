@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, TypeVar
 
 import telegram
@@ -43,7 +44,7 @@ from channels.messages import (
 from channels.polling import PAUSES, Poller
 from channels.segments import split
 from channels.updates import KINDS, Press, Unreadable, Update, parse
-from channels.webhook import Refusal, guarded, malformed, read_body
+from channels.webhook import Refusal, guarded, malformed, only, read_body
 
 BODY_LIMIT = 256 * 1024  # bytes; a long message that quotes a long message, every character escaped, is about 100 kB
 TEXT_LIMIT = 4096
@@ -59,6 +60,21 @@ class _Rule:
     retry: bool
     say: str
     code: int | None = None
+
+
+class Erased(Enum):
+    """What has become of a message that was to be deleted.
+
+    GONE: it is no longer in the chat, because of us or because somebody was first. REFUSED: Telegram will never delete
+    it for us; it is over 48 hours old, or of a kind that a bot may not delete.
+    """
+
+    GONE = "gone"
+    REFUSED = "refused"
+
+
+class _Missing(SendError):
+    """Telegram does not know this message (any more)."""
 
 
 # Looked up by the error's class and, where that is not listed, its parent's.
@@ -128,7 +144,7 @@ class Telegram:
             return []
 
         async def webhook(request: web.Request) -> web.Response:
-            given = request.headers.get("X-Telegram-Bot-Api-Secret-Token", "")
+            given = only(request, "X-Telegram-Bot-Api-Secret-Token")
             if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._secret.encode()):
                 raise Refusal(403, "signature", "This request does not carry the webhook's secret. Register it again.")
             try:
@@ -147,24 +163,26 @@ class Telegram:
         """
         chat = _chat(outgoing.address)
         *before, last = split(legible(outgoing.answer.text), TEXT_LIMIT) or ("",)
-        for part in before:
-            await self._say(chat, part, None)
-        message = await self._say(chat, last, _keyboard(outgoing.answer))
-        return Receipt(id=str(message.message_id))
+        sent = [await self._say(chat, part, None) for part in before]
+        sent.append(await self._say(chat, last, _keyboard(outgoing.answer)))
+        numbers = [message.message_id for message in sent]
+        return Receipt(id=str(numbers[-1]), copies=tuple(f"telegram/{number}" for number in numbers))
 
     async def erase_copy(self, copy: str) -> bool:
         """Not possible: a copy's name does not hold the chat. Raises SendError; use `erase`."""
         raise SendError(None, retry=False, say="A Telegram message can be deleted only while its chat is known.")
 
-    async def erase(self, address: Address, message_id: int) -> bool:
-        """Delete one message of ours or theirs. False when Telegram no longer allows it (after 48 hours) or does not
-        know the message. Raises SendError when it could not be tried."""
+    async def erase(self, address: Address, message_id: int) -> Erased:
+        """Delete one message of ours or theirs. Raises SendError when it could not be tried, or may be later."""
         try:
-            return bool(await self._ask(self._bot.delete_message(_chat(address), message_id)))
+            await self._ask(self._bot.delete_message(_chat(address), message_id))
+        except _Missing:
+            return Erased.GONE
         except SendError as error:
             if error.code == 400:
-                return False
+                return Erased.REFUSED
             raise
+        return Erased.GONE
 
     async def register_webhook(self, public_url: str, secret: str) -> None:
         """Tell Telegram where to deliver, and the secret to send along. Raises SendError."""
@@ -247,6 +265,9 @@ def _problem(error: TelegramError) -> SendError:
             429, retry=True, say="Telegram asks us to slow down. It is tried again by itself.", after=_seconds(error)
         )
     rule = next(_RULES[kind] for kind in type(error).__mro__ if kind in _RULES)
+    # The only error whose words are read: Telegram gives "gone" and "not allowed" the same number, 400.
+    if isinstance(error, BadRequest) and error.message.lower().endswith("message to delete not found"):
+        return _Missing(rule.code, retry=rule.retry, say=rule.say)
     return SendError(rule.code, retry=rule.retry, say=rule.say)
 
 

@@ -9,12 +9,13 @@ import contextlib
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 from twilio.base import values
-from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.response import Response as TwilioResponse
 from twilio.rest import Client
@@ -24,6 +25,8 @@ from channels.refusals import refusal, unreachable, unreadable
 
 SECONDS = 10.0  # for one REST call, all in all
 RING = 25  # seconds a call rings: less than most voicemail boxes wait
+
+_MOST = 500  # of one list, on one page: the client cuts queries off further pages' addresses
 
 T = TypeVar("T")
 _Client: Any = Client  # the library's constructor has no types
@@ -73,15 +76,48 @@ class Twilio:
         return _sid((await self._ask(asked)).sid)
 
     async def erase(self, copy: str) -> bool:
-        """Delete a message, its media, a call or a recording at Twilio. True once Twilio no longer finds it."""
+        """Delete a message, its media, a call or a recording at Twilio. True once Twilio no longer finds it.
+
+        A message is emptied first, and what hangs on a message or a call goes first: once it is deleted, Twilio does
+        not tell any more what hung on it. What is not finished yet is refused with 20009. Raises SendError.
+        """
         resource = self._resource(copy)
         with contextlib.suppress(_Missing):
+            if copy.startswith("messages/") and "/media/" not in copy:
+                await self._empty(resource)
+            if copy.startswith("calls/"):
+                await self._delete_all(resource.recordings)
             await self._ask(resource.delete_async())
         try:
             await self._ask(resource.fetch_async())
         except _Missing:
             return True
         return False
+
+    async def _empty(self, message: Any) -> None:
+        emptied = await self._ask(message.update_async(body=""))
+        if emptied.num_media not in {"0", None}:
+            await self._delete_all(message.media)
+
+    async def _delete_all(self, resources: Any) -> None:
+        for one in await self._ask(resources.list_async(limit=_MOST, page_size=_MOST)):
+            with contextlib.suppress(_Missing):
+                await self._ask(one.delete_async())
+
+    async def messages_of(self, number: str, since: datetime, before: datetime) -> tuple[str, ...]:
+        """Messages of one number, made in [since, before), that Twilio holds; of the newest 500 in and 500 out."""
+        return await self._of(self._client.messages, number, "messages", (since, before))
+
+    async def calls_of(self, number: str, since: datetime, before: datetime) -> tuple[str, ...]:
+        """Calls of one number, made in [since, before), that Twilio holds; of the newest 500 in and 500 out."""
+        return await self._of(self._client.calls, number, "calls", (since, before))
+
+    async def _of(self, resources: Any, number: str, kind: str, made: tuple[datetime, datetime]) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for side in ("to", "from_"):
+            listed = await self._ask(resources.list_async(limit=_MOST, page_size=_MOST, **{side: number}))
+            found |= {f"{kind}/{_sid(one.sid)}": None for one in listed if made[0] <= _made(one) < made[1]}
+        return tuple(found)
 
     async def close(self) -> None:
         """Give back the connections."""
@@ -101,6 +137,8 @@ class Twilio:
             return await request
         except (TwilioRestException, TwilioServiceException) as error:
             problem = _problem(error)
+        except TwilioException as error:  # what the library raises for a list: the response is its second argument
+            problem = _by_status(getattr(error.args[-1], "status_code", None))
         except (aiohttp.ClientError, TimeoutError, OSError):
             problem = unreachable()
         except (ValueError, TypeError, AttributeError, KeyError):
@@ -157,12 +195,23 @@ _COPIES: tuple[tuple[re.Pattern[str], Callable[[Any, re.Match[str]], Any]], ...]
 )
 
 
+def _made(resource: Any) -> datetime:
+    made = resource.date_created
+    if not isinstance(made, datetime):
+        raise unreadable()
+    return made
+
+
 def _problem(error: TwilioRestException | TwilioServiceException) -> SendError:
     # Without a number of its own the library repeats the HTTP status as the code.
     code = error.code if isinstance(error.code, int) and error.code != error.status else None
-    if error.status == 404:
+    return _by_status(error.status, code)
+
+
+def _by_status(status: int | None, code: int | None = None) -> SendError:
+    if status == 404:
         return _Missing(code, retry=False, say="Twilio does not know this message or call.")
-    return refusal(code, error.status)
+    return refusal(code, status)
 
 
 def _basic(user: str, password: str) -> str:

@@ -10,9 +10,10 @@ from typing import Any
 
 from channels.messages import Address, ChannelName, Incoming, IncomingKind, legible
 
-KINDS = ["message", "callback_query"]  # all we ask Telegram for
+KINDS = ["message", "edited_message", "callback_query"]  # all we ask Telegram for
 
 _FILES = ("voice", "audio", "video", "video_note", "document", "animation")
+_KEY = 2  # characters
 # Things without words or file that a person sends on purpose. They come through as an empty attachment, so that the
 # person is answered instead of left waiting.
 _OTHER = ("contact", "poll", "dice", "story", "sticker", "game", "paid_media")
@@ -57,7 +58,22 @@ def read(value: object) -> Update:
         raise Unreadable
     if press := _press(_table(update.get("callback_query"))):
         return _pressed(number, press, _text(_table(update.get("callback_query")), "data"))
+    if correction := _table(update.get("edited_message")):
+        return Update(number=number, incoming=_corrected(number, correction))
     return Update(number=number, incoming=_message(number, _table(update.get("message"))))
+
+
+def _corrected(number: int, message: dict[str, Any]) -> Incoming | None:
+    """A message that the person changed: its words once more, as a message of their own, or a correction would be lost.
+
+    Only words: a file came with the message itself, and a live place is an edit every few seconds. Not a key, which
+    would answer whatever question is asked now.
+    """
+    text = _text(message, "text") or _text(message, "caption")
+    if len(text.strip()) <= _KEY or text.startswith("/start"):
+        return None
+    words = {name: message.get(name) for name in ("chat", "message_id")}
+    return _message(number, {**words, "text": text})
 
 
 def _message(number: int, message: dict[str, Any]) -> Incoming | None:

@@ -56,6 +56,12 @@ def failed(error: Exception) -> str:
     return f"failed:{type(error).__name__}"
 
 
+def only(request: web.Request, name: str) -> str:
+    """The header that a request is believed by; "" when it is missing, or there is more than one to choose from."""
+    given = request.headers.getall(name, [])
+    return given[0] if len(given) == 1 else ""
+
+
 async def read_body(request: web.Request, limit: int) -> bytes:
     """The request's body, at most `limit` bytes. Raises Refusal when it is larger, late, packed or cut short."""
     if request.headers.get("Content-Encoding"):
