@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from dialogs.conversation import Conversation, Phase
-from dialogs.events import CodeChecked, Event, HungUp, Said, Shared, Silent
+from dialogs.events import CodeChecked, Event, HungUp, Joined, Left, Said, Shared, Silent
 from dialogs.flow import Flow
 from dialogs.lexicon import weight
 from dialogs.line import LineFacts
@@ -16,7 +16,7 @@ _HOUR = "%Y-%m-%dT%H"
 
 def note(conversation: Conversation, event: Event, meaning: Meaning, now: datetime, line: LineFacts) -> Conversation:
     """Take note of the hour and, from words, of the language, unless the person has chosen one."""
-    if isinstance(event, Silent | HungUp | CodeChecked):
+    if isinstance(event, Silent | HungUp | CodeChecked | Joined | Left):
         return conversation
     mode = line.mode if conversation.phase is Phase.NEW else conversation.mode
     conversation = conversation.but(heard=now.astimezone(UTC).strftime(_HOUR), silences=0, mode=mode)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+from dialogs.facts import TELLS
 from dialogs.flow import END, PARK, RESUME, Flow, Kind, Step, read_flow
 from dialogs.line import CHANNELS
 from dialogs.marked import BadFile
@@ -15,14 +16,24 @@ _NEEDED = {
     Kind.LANGUAGES: ("next", "words", "skip"),
     Kind.CODE: ("words", "skip", "again", "found", "lost"),
     Kind.ENDING: ("words", "skip", "again", "found", "lost"),
+    Kind.NEW_WORD: ("secret", "next", "skip", "again"),
+    Kind.WORD: ("skip", "again", "found", "lost"),
+    Kind.WITHDRAWAL: ("found", "lost"),
 }
+HEARD = tuple(f"heard.{fact}.{value}" if value else f"heard.{fact}" for fact, value in TELLS)
+"""Phrases for what a person's words can tell."""
+
+_OPTIONAL = ("talked", "nobody", "noise", "guard", "duress")
 _TARGETS = ("next", "words", "skip", "found", "lost")
 _MOST_CHOICES = 4  # more cannot be remembered by ear
 
 
-def load_flow(name: str = "intake", directory: Path = FLOWS) -> Flow:
-    """Read a flow and prove that it holds together. Raises BadFile with every problem as "file:line:column: ..."."""
-    flow = read_flow(directory, name)
+def load_flow(name: str = "intake", directory: Path = FLOWS, *, own: Path | None = None) -> Flow:
+    """Read a flow and prove that it holds together; a file in the folder `own` stands for the built-in one.
+
+    Raises BadFile with every problem as "file:line:column: ...".
+    """
+    flow = read_flow(directory, name, own)
     problems = [problem for check in _CHECKS for problem in check(flow)]
     if not problems:
         problems = [*_unreachable(flow), *_endless(flow), *_skips_in_circles(flow)]
@@ -35,7 +46,7 @@ def phrases_of(flow: Flow) -> dict[str, str]:
     """Every phrase that a flow can say, with the place that asks for it."""
     main = flow.main
     found = {phrase: flow.where("", "silence") for phrase in main.silence}
-    found |= {main.parked: flow.where("", "parked"), main.shared: flow.where("", "shared")}
+    found |= {getattr(main, field): flow.where("", field) for field in ("parked", "shared", "corrected")}
     found |= {key.words: flow.where("", "keys", at, "words") for at, key in enumerate(main.keys)}
     for name, step in flow.steps.items():
         found |= {phrase: flow.where(name, field) for field, phrase in _phrases_of_step(name, step)}
@@ -70,17 +81,23 @@ def entries(flow: Flow) -> dict[str, str]:
         getattr(main, field): flow.where("", field)
         for field in ("start", "returns", "after", "danger", "ways", "language", "code")
     }
+    found |= {to: flow.where("", field) for field in _OPTIONAL if (to := getattr(main, field))}
+    for field in ("dangers", "cues"):
+        found |= {item.to: flow.where("", field, at, "to") for at, item in enumerate(getattr(main, field))}
     found |= {key.to: flow.where("", "keys", at, "to") for at, key in enumerate(main.keys) if key.to}
     return found | {meant.to: flow.where("", "meant", at, "to") for at, meant in enumerate(main.meant)}
 
 
 def _phrases_of_step(name: str, step: Step) -> Iterator[tuple[str, str]]:
-    if step.kind is not Kind.PASSAGE:
+    if step.asks:
         yield "ask", step.ask or name
     for field in ("again", "passed", "give_code", "read_answers"):
         yield field, getattr(step, field)
     for phrase in step.say:
         yield "say", phrase
+    if step.lists_facts:
+        for phrase in HEARD:
+            yield "lists_facts", phrase
     for family in step.once:
         for channel in CHANNELS:
             yield "once", f"{family}.{channel}"
@@ -111,8 +128,10 @@ def _incomplete_steps(flow: Flow) -> Iterator[str]:
                 yield f"{flow.where(name)}: `{name}` is a {step.kind} and needs `{field}`{why}"
         if step.choices and step.kind is not Kind.QUESTION:
             yield f"{flow.where(name, 'choices')}: only a question has choices: remove them or the `kind`"
-        if (step.unless or step.asked == "once") and step.kind is Kind.PASSAGE:
-            yield f"{flow.where(name)}: a passage asks nothing: remove `unless` and `asked`"
+        if step.asked == "once" and not step.asks:
+            yield f"{flow.where(name, 'asked')}: a {step.kind} asks nothing: remove `asked`"
+        if step.unless and not step.skip:
+            yield f"{flow.where(name, 'unless')}: `{name}` can be passed over and needs `skip`, where that leads"
 
 
 def _confusing_choices(flow: Flow) -> Iterator[str]:
@@ -193,4 +212,5 @@ def _skips_in_circles(flow: Flow) -> Iterator[str]:
 
 def _by_skipping(flow: Flow, name: str) -> str:
     step = flow.steps[name]
-    return (step.next if step.kind is Kind.PASSAGE else step.skip).removeprefix(RESUME)
+    onward = {Kind.PASSAGE: step.next, Kind.WITHDRAWAL: step.found}.get(step.kind, step.skip)
+    return onward.removeprefix(RESUME)

@@ -56,6 +56,8 @@ class Conversation:
     language_chosen: bool = False  # by the person: no detection changes it any more
     mode: Mode = Mode.PLAIN
     chosen: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)  # what the person's words told before it was asked
+    facts_confirmed: bool = False
     told: bool = False  # the person has told what it is about
     kept: bool = False  # something was sealed into a case
     filed: bool = False
@@ -63,8 +65,13 @@ class Conversation:
     human: bool = False  # a staff member is writing; we are silent and keep what is said
     contact_rule: str = ""  # "" means the default, never first
     code: CodeState = CodeState.NONE
+    code_known_to_staff: bool = False  # the opened code; the person is given one of their own
     waiting: int = 0  # answers under the opened code that were not read out yet
     ask_safe: bool = True  # nobody has answered yet whether it is safe
+    guarded: bool = False  # there is a check word: it is asked before we say more to somebody who comes back
+    duress: bool = False  # the duress word was said: nothing but a calm sentence, until the check word
+    noise: int = 0  # messages that were jokes or adverts
+    trail: tuple[str, ...] = ()  # questions that were asked, to go back to
     tries: int = 0
     silences: int = 0
     page: int = 0  # of a menu that is longer than the keypad
@@ -107,5 +114,14 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-_PLAIN = {"chosen": dict, "interrupted": list, "said": list, "phase": str, "mode": str, "code": str}
-_RICH = {"interrupted": tuple, "said": tuple, "phase": Phase, "mode": Mode, "code": CodeState}
+_PLAIN = {
+    "chosen": dict,
+    "facts": dict,
+    "interrupted": list,
+    "said": list,
+    "trail": list,
+    "phase": str,
+    "mode": str,
+    "code": str,
+}
+_RICH = {"interrupted": tuple, "said": tuple, "trail": tuple, "phase": Phase, "mode": Mode, "code": CodeState}

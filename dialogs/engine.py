@@ -6,22 +6,29 @@ person said in words becomes a `Keep` before anything else is decided, except a 
 
 from datetime import datetime
 
+from dialogs import guarding, presence
 from dialogs.arriving import is_away, note
-from dialogs.conversation import CodeState, Conversation, Phase
+from dialogs.conversation import CodeState, Conversation, Mode, Phase
 from dialogs.events import (
     Alert,
     Chose,
     CodeChecked,
     Effect,
     Event,
+    HandedBack,
     HungUp,
+    Joined,
     Keep,
+    Left,
     OpenCode,
     Said,
     Say,
     Shared,
     Silent,
     Started,
+    Withdrawn,
+    WordChecked,
+    WordKept,
 )
 from dialogs.flow import PARK, RESUME, Choice, Flow, GlobalKey, Kind, Step, resolve
 from dialogs.line import LineFacts
@@ -40,7 +47,8 @@ from dialogs.listening import (
     press,
     sure,
 )
-from dialogs.walking import Turn, ask, come_back, do, enter, go, interrupt, park, rest
+from dialogs.noticing import by_cue, corrected, notice
+from dialogs.walking import Turn, ask, come_back, do, enter, go, go_back, interrupt, park, rest
 from understanding.meaning import Meaning
 
 _OPENING = "opening"  # label of words that answer no question: the first message,
@@ -71,7 +79,14 @@ def advance(  # noqa: PLR0917 - the six things a turn depends on, in the order e
         away=is_away(flow, conversation, now),
         urgent=urgent,
     )
-    turn = _while_human(turn, event) if conversation.human else _decide(turn, event)
+    if isinstance(event, HandedBack):  # also while staff write: a call is never left in silence
+        turn = _handed_back(turn, event.talked)
+    elif isinstance(event, WordChecked):
+        turn = guarding.checked(turn, event.found)
+    elif conversation.duress and not isinstance(event, Silent | HungUp):
+        turn = guarding.while_forced(turn, event)
+    else:
+        turn = _while_human(turn, event) if conversation.human else _decide(turn, event)
     return turn.conversation, _alerted(turn.effects) if urgent else turn.effects
 
 
@@ -85,12 +100,27 @@ def _decide(turn: Turn, event: Event) -> Turn:
             return _heard(turn, press(option, turn.flow, turn.line), "")
         case Shared(caption=caption):
             return _words(turn, caption, shared=True)
-        case CodeChecked(found=found, waiting=waiting):
-            return _checked(turn, found, waiting)
         case Silent(idle=True) | HungUp():
             return rest(turn)
         case Silent():
             return _silent(turn)
+        case _:
+            return _told(turn, event)
+
+
+def _told(turn: Turn, event: Event) -> Turn:
+    """What the house answers, or tells us of itself."""
+    match event:
+        case CodeChecked():
+            return _checked(turn, event)
+        case Withdrawn(at_once=at_once):
+            return _withdrawn(turn, at_once)
+        case WordKept(kept=kept):
+            return guarding.agreed(turn, kept=kept)
+        case Joined():
+            return presence.joined(turn)
+        case _:
+            return turn  # nobody had come who could leave; the others are answered in advance()
 
 
 def _heard(turn: Turn, heard: Heard, text: str) -> Turn:
@@ -116,13 +146,18 @@ def _while_human(turn: Turn, event: Event) -> Turn:
     """A staff member is writing: keep what is said and stay silent."""
     match event:
         case Said(text=text):
-            if not isinstance(hear(text, turn.flow, turn.conversation, turn.line), Digits):
+            heard = hear(text, turn.flow, turn.conversation, turn.line)
+            if not isinstance(heard, Digits):
                 turn = turn.but(kept=True).then(Keep(step=_HUMAN))
+            turn = presence.pressed_meanwhile(turn, heard)
         case Shared():
             turn = turn.but(kept=True).then(Keep(step=_HUMAN))
         case Chose(option=option):
             heard = press(option, turn.flow, turn.line)
             turn = _keep_choice(turn, heard.step, heard.choice) if isinstance(heard, Picked) else turn
+            turn = presence.pressed_meanwhile(turn, heard)
+        case Left(quietly=quietly):
+            turn = presence.left(turn, quietly=quietly)
         case Silent(idle=True) | HungUp():
             turn = rest(turn)
         case _:
@@ -151,11 +186,14 @@ def _start(turn: Turn) -> Turn:
 
 
 def _words(turn: Turn, text: str, *, shared: bool = False) -> Turn:
+    if guarding.listens(turn) and not shared and not turn.urgent:
+        return guarding.heed(turn)
     small = not shared and is_small_talk(text, turn.meaning)
-    turn = _keep_words(turn, text, small=small)
+    before = turn.conversation
+    turn = notice(_keep_words(turn, text, small=small))
     if shared:
         turn = turn.then(Say(phrase=turn.flow.main.shared))
-    diverted = _alarm(turn) or _by_intent(turn)
+    diverted = _alarm(turn) or by_cue(turn) or corrected(turn, before) or _by_intent(turn)
     if diverted:
         return diverted
     main, now, step = turn.flow.main, turn.conversation, turn.step
@@ -211,6 +249,10 @@ def _pressed(turn: Turn, key: GlobalKey) -> Turn:
         return _alarm(turn) or enter(_remember_place(turn, key.to), key.to, anyway=True)
     if key.do == "skip" and step is not None:
         return _alarm(turn) or _answer(turn, step, step.skip)
+    if key.do == "hush":
+        turn = turn.but(mode=Mode.DISCREET)
+    if key.do == "back" and step is not None and not turn.away and not turn.at_safety:
+        return _alarm(turn) or go_back(turn)
     return _alarm(turn) or _start(turn)
 
 
@@ -253,16 +295,36 @@ def _digits(turn: Turn, digits: str) -> Turn:
     return turn.but(step=code, phase=Phase.ASKING, ask_safe=unsafe, tries=tries).then(OpenCode(digits=digits))
 
 
-def _checked(turn: Turn, found: bool, waiting: int) -> Turn:
-    step = turn.step
+def _checked(turn: Turn, checked: CodeChecked) -> Turn:
+    step, now = turn.step, turn.conversation
     if step is None or step.kind not in {Kind.CODE, Kind.ENDING}:
         return turn
-    if found:
-        opened = step.kind is Kind.CODE
-        state = CodeState.OPENED if opened else CodeState.CONFIRMED
-        return go(turn.but(code=state, waiting=waiting if opened else 0, tries=0), step.found)
-    tries = turn.conversation.tries + 1
-    return ask(turn.but(tries=tries)) if tries < step.tries else go(turn, step.lost)
+    if not checked.found:
+        tries = now.tries + 1
+        return ask(turn.but(tries=tries)) if tries < step.tries else go(turn, step.lost)
+    if step.kind is Kind.CODE:
+        known = checked.known_to_staff
+        turn = turn.but(code=CodeState.OPENED, waiting=checked.waiting, code_known_to_staff=known)
+    elif now.code is CodeState.GIVEN:
+        turn = turn.but(code=CodeState.CONFIRMED)
+    else:  # the end of a code of their own, or of the new one that takes the place of one that staff knew
+        turn = turn.but(code_known_to_staff=False)
+    return go(turn.but(tries=0), step.found)
+
+
+def _withdrawn(turn: Turn, at_once: bool) -> Turn:
+    """The report is no more: whatever this person says next begins a new one."""
+    step = turn.flow.steps.get(turn.conversation.step)
+    if step is None or step.kind is not Kind.WITHDRAWAL:
+        return turn
+    turn = turn.but(chosen={}, told=False, kept=False, filed=False, contact_rule="", code=CodeState.NONE, waiting=0)
+    return enter(turn.but(interrupted=()), step.found if at_once else step.lost)
+
+
+def _handed_back(turn: Turn, talked: bool) -> Turn:
+    """Whatever became of the connection, something is asked."""
+    target = turn.flow.main.talked if talked else turn.flow.main.nobody
+    return enter(turn, target) if target else _start(turn)
 
 
 def _silent(turn: Turn) -> Turn:
@@ -284,7 +346,9 @@ def _alarm(turn: Turn) -> Turn | None:
         return None
     if turn.conversation.danger_shown and turn.step is not None and not turn.away:
         return None
-    return enter(turn.but(ask_safe=False, interrupted=()), turn.flow.main.danger)
+    main, signs = turn.flow.main, {evidence.signal for evidence in turn.meaning.signals}
+    target = next((danger.to for danger in main.dangers if danger.signal in signs), main.danger)
+    return enter(turn.but(ask_safe=False, interrupted=()), target)
 
 
 def _keep_words(turn: Turn, text: str, *, small: bool) -> Turn:

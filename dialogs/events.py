@@ -6,6 +6,7 @@ An effect names phrases by key, never by text: the turn looks the words up in th
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 # What can happen -------------------------------------------------------------------------------------------
 
@@ -49,14 +50,76 @@ class HungUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandedBack:
+    """A caller who was to be connected to a human is with us again. `talked`: a human was there, and hung up first."""
+
+    talked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """A member of staff writes with the person from now on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """The member of staff is gone. `quietly`: the person is not there either, so nothing is said to them now."""
+
+    quietly: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CodeChecked:
     """The vault's answer to OpenCode: found or not, and how many answers wait."""
 
     found: bool
     waiting: int = 0
+    known_to_staff: bool = False  # somebody typed the report in for them and told them this code
 
 
-Event = Started | Said | Chose | Shared | Silent | HungUp | CodeChecked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """The vault's answer to Withdraw. `at_once` False: somebody first makes sure that nobody is in danger."""
+
+    at_once: bool
+
+
+class Secret(StrEnum):
+    """A word that two sides have agreed on."""
+
+    CHECK = "check"  # shows that it is the person, before anything sensitive is said again
+    DURESS = "duress"  # somebody forces them: nothing visible changes, and they are looked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordKept:
+    """The vault's answer to KeepWord. `kept` False: it is the same as the other word, or no word at all."""
+
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordChecked:
+    """What the vault says to words that may be an agreed word: which it is, None for neither."""
+
+    found: Secret | None
+
+
+Event = (
+    Started
+    | Said
+    | Chose
+    | Shared
+    | Silent
+    | HungUp
+    | HandedBack
+    | Joined
+    | Left
+    | CodeChecked
+    | Withdrawn
+    | WordKept
+    | WordChecked
+)
 
 
 # What we ask for -------------------------------------------------------------------------------------------
@@ -81,12 +144,16 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """Ask a question. `code`: a long number is expected. The last effect of a turn that waits for the person."""
+    """Ask a question. `code`: a long number is expected. The last effect of a turn that waits for the person.
+
+    `lists`: placeholders that are filled with several phrases, one after the other.
+    """
 
     phrase: str
     options: tuple[Option, ...] = ()
     code: bool = False
     values: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +223,41 @@ class Erase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeepWord:
+    """Remember the words that were just said as an agreed word; the vault answers with WordKept in the same turn."""
+
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckWord:
+    """Is it an agreed word that was just said? The vault answers with WordChecked in the same turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdraw:
+    """Destroy the report that this conversation's code opened; the vault answers with Withdrawn in the same turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class End:
     """The conversation rests. A later message begins where the flow says a returning person begins."""
 
 
-Effect = Say | Ask | Keep | Alert | File | GiveCode | OpenCode | ReadAnswers | SetContactRule | HandOver | Erase | End
+Effect = (
+    Say
+    | Ask
+    | Keep
+    | Alert
+    | File
+    | GiveCode
+    | OpenCode
+    | ReadAnswers
+    | SetContactRule
+    | HandOver
+    | Erase
+    | KeepWord
+    | CheckWord
+    | Withdraw
+    | End
+)

@@ -12,8 +12,9 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from dialogs.marked import BadFile, Marked, read
-from understanding.meaning import Intent
+from dialogs.events import Secret
+from dialogs.marked import BadFile, Marked, read, utf8
+from understanding.meaning import Cue, Fact, Intent, Signal
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -39,7 +40,10 @@ class Kind(StrEnum):
     PASSAGE = "passage"  # says or does something and goes on
     LANGUAGES = "languages"  # a question whose choices are the line's languages
     CODE = "code"  # expects a return code
-    ENDING = "ending"  # expects the last digits of the code that was just given
+    ENDING = "ending"  # expects the last digits of the code that was given or opened here
+    NEW_WORD = "new_word"  # expects a word to agree on: `secret` says which
+    WORD = "word"  # expects the check word
+    WITHDRAWAL = "withdrawal"  # destroys the report; `found`: at once, `lost`: when somebody has looked
 
 
 class Known(StrEnum):
@@ -49,6 +53,9 @@ class Known(StrEnum):
     LANGUAGE = "language"  # chosen, or recognised with confidence, or the line has only one
     CONTACT = "contact"  # a contact rule was chosen
     CODE = "code"  # a code was given or opened
+    OWN_CODE = "own_code"  # the code that was opened is known to nobody else
+    GUARDED = "guarded"  # a check word was agreed on, or nobody is said to look at the phone
+    NOTHING_HEARD = "nothing_heard"  # nothing that is still to be asked was told, or the person has confirmed it
 
 
 class _Shape(BaseModel):
@@ -66,6 +73,7 @@ class Doing(_Shape):
     hours: Annotated[str, StringConstraints(pattern=r"^(\d\d-\d\d)?$")] = ""  # for contact: hours
     mode: Literal["", "plain", "discreet"] = ""
     forget: tuple[Name, ...] = ()  # steps whose answer is open again
+    confirm: bool = False  # what the person's words told is taken as their answer
     give_code: OptionalName = ""  # the phrase that holds {code}
     read_answers: OptionalName = ""  # the phrase for when none waits
     say: tuple[Name, ...] = ()
@@ -102,6 +110,14 @@ class Step(Doing):
     asked: Literal["always", "once"] = "always"
     tells: bool = False  # words said here tell what it is about
     keep: bool = True  # the choice made here is part of the report; words are always
+    fact: Fact | None = None  # what this asks for: not asked when the person's words have told it
+    lists_facts: bool = False  # the phrase has the placeholder {facts}: what the person's words told
+    secret: Secret | None = None  # of a new_word
+
+    @property
+    def asks(self) -> bool:
+        """It asks something and waits; the others do something and go on."""
+        return self.kind not in {Kind.PASSAGE, Kind.WITHDRAWAL}
 
     def choice(self, choice_id: str) -> Choice | None:
         """The choice with this id, if the step has it."""
@@ -113,7 +129,7 @@ class GlobalKey(_Shape):
 
     id: Id
     key: Key
-    do: Literal["go", "park", "skip", "repeat"]
+    do: Literal["go", "park", "skip", "repeat", "back", "hush"]
     to: OptionalName = ""
     words: OptionalName = ""
     intent: Intent | None = None
@@ -126,6 +142,20 @@ class Meant(_Shape):
     to: Name
 
 
+class Cued(_Shape):
+    """Who seems to hold the phone, or how earnest they are, and where that leads."""
+
+    cue: Cue
+    to: Name
+
+
+class Endangered(_Shape):
+    """A sign of danger that has a step of its own."""
+
+    signal: Signal
+    to: Name
+
+
 class FlowFile(_Shape):
     """The main file of a flow."""
 
@@ -133,12 +163,20 @@ class FlowFile(_Shape):
     returns: Name
     after: Name
     danger: Name
+    dangers: tuple[Endangered, ...] = ()
+    cues: tuple[Cued, ...] = ()
+    noise: OptionalName = ""  # these four: without it, nothing is made of what it is for
+    guard: OptionalName = ""
+    duress: OptionalName = ""
+    corrected: OptionalName = ""
     ways: Name
     fallback_way: Id
     language: Name
     code: Name
     parked: Name
     shared: Name
+    talked: OptionalName = ""
+    nobody: OptionalName = ""
     silence: tuple[Name, ...]
     away_hours: Annotated[int, Field(ge=1, le=720)]
     include: tuple[Id, ...] = ()
@@ -172,14 +210,17 @@ class Flow:
         return self.files[step].where(inside)
 
 
-def read_flow(directory: Path, name: str) -> Flow:
-    """Read `<name>.yml` and what it includes, without checking that the steps fit together. Raises BadFile."""
-    main = _read(directory, name, FlowFile, "")
+def read_flow(directory: Path, name: str, own: Path | None = None) -> Flow:
+    """Read `<name>.yml` and what it includes, without checking that the steps fit together.
+
+    A file in the folder `own` stands for the one of the same name in `directory`. Raises BadFile.
+    """
+    main = _read(directory, name, FlowFile, "", own)
     parts: list[Marked[FlowFile] | Marked[StepsFile]] = [main]
     problems: list[str] = []
     for index, part in enumerate(main.value.include):
         try:
-            parts.append(_read(directory, part, StepsFile, main.where(("include", index))))
+            parts.append(_read(directory, part, StepsFile, main.where(("include", index)), own))
         except BadFile as error:
             problems.extend(error.problems)
     steps: dict[str, Step] = {}
@@ -197,15 +238,17 @@ def read_flow(directory: Path, name: str) -> Flow:
     return Flow(name=name, main=main.value, steps=steps, files=files)
 
 
-def _read(directory: Path, name: str, model: type[S], asked_by: str) -> Marked[S]:
-    path = directory / f"{name}.yml"
+def _read(directory: Path, name: str, model: type[S], asked_by: str, own: Path | None) -> Marked[S]:
+    """One file. A built-in one is called by its name in errors, one of a line's own by its path."""
+    path, source = directory / f"{name}.yml", f"{name}.yml"
+    if own and (own / path.name).exists():
+        path = own / path.name
+        source = str(path)
     try:
-        return read(path.read_text("utf-8"), path.name, model)
+        return read(utf8(path.read_bytes(), source), source, model)
     except FileNotFoundError:
         where = asked_by or f"{path.name}:1:1"
         raise BadFile([f"{where}: write {path.name} in {directory.name}/, or correct its name here"]) from None
-    except UnicodeDecodeError:
-        raise BadFile([f"{path.name}:1:1: save the file as UTF-8 text"]) from None
 
 
 def resolve(target: str, interrupted: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:

@@ -39,6 +39,16 @@ class Marked(Generic[M]):
         return _where(self.source, self.places, path)
 
 
+def utf8(raw: bytes, source: str) -> str:
+    """The bytes of a file as text. Raises BadFile with the place of the first byte that is not UTF-8."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    raise BadFile([f"{source}:{line}:{column}: save the file as UTF-8 text: from here on it is something else"])
+
+
 def load(text: str, source: str, model: type[M]) -> M:
     """Read YAML `text` into `model`; `source` names the file in errors. Raises BadFile with all problems at once."""
     return read(text, source, model).value

@@ -1,7 +1,8 @@
-"""The words: phrase key + language + mode -> text, from locales/<tag>/messages.po and meta.yml.
+"""The words: phrase key + language + mode -> text, from locales/<tag>/messages.po, meta.yml and sensitive.yml.
 
-Loading refuses a language that is not complete; there is no falling back to another language or to the plain twin
-behind anybody's back. What is said when is not decided here.
+A line may lay words of its own over the built-in ones, phrase by phrase. Loading refuses a language that is not
+complete; there is no falling back to another language or to the plain twin behind anybody's back. What is said when is
+not decided here, nor what gives a line away (discreet.py).
 """
 
 import re
@@ -14,14 +15,16 @@ import polib
 from pydantic import BaseModel, ConfigDict
 
 from dialogs.conversation import Mode
+from dialogs.discreet import PLACEHOLDER, Sensitive, telling
 from dialogs.lexicon import Lexicon
-from dialogs.marked import BadFile, load
+from dialogs.marked import BadFile, load, utf8
 
 LOCALES = Path(__file__).parent.parent / "locales"
 REFERENCE = "en"  # the language that says which phrases there are
 NO_TWIN = ("page.", "level.", "words.")  # read by our own people, or only listened for
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _BUDGET = re.compile(r"max (\d+) (segment|character)")
+_SYNTAX = re.compile(r"\(line (\d+)\)")  # polib says the line of a mistake only in the text of its error
+_FILLED_ANYWHERE = frozenset({"line", "cover", "emergency"})  # what every phrase may use, also one that a line adds
 _HEARD_AS_CHOICE = 40  # letters: a longer phrase is no label that somebody would type
 # What placeholders hold when lengths are measured
 SAMPLE = {
@@ -43,7 +46,6 @@ class Locale(BaseModel):
     say: str  # the voice provider's tag for reading aloud
     listen: str  # and for speech
     also: tuple[str, ...] = ()  # what people call it
-    sensitive: tuple[str, ...]  # words that no discreet phrase may contain
 
 
 class NoSuchPhrase(Exception):
@@ -57,6 +59,8 @@ class Phrase:
     plain: str
     discreet: str | None = None
     note: str = ""  # for translators; holds the length budget
+    at: str = ""  # "file:line:column" of the plain words
+    twin_at: str = ""  # and of the discreet ones
 
     def text(self, mode: Mode) -> str:
         """The words in this mode."""
@@ -69,6 +73,7 @@ class Phrases:
 
     locales: Mapping[str, Locale]
     catalogue: Mapping[str, Mapping[str, Phrase]] = field(repr=False)
+    sensitive: Mapping[str, Sensitive] = field(repr=False)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -91,7 +96,7 @@ class Phrases:
             if key.startswith("language:"):
                 return self.locales[key.removeprefix("language:")].name
             words = self.catalogue[language][key].text(mode)
-            return _PLACEHOLDER.sub(lambda found: values[found[1]], words)
+            return PLACEHOLDER.sub(lambda found: values[found[1]], words)
         except KeyError as missing:
             raise NoSuchPhrase(
                 f"phrase {key!r} in {language!r} lacks {missing}: see locales/{language}/messages.po"
@@ -113,34 +118,44 @@ class Phrases:
                 yield language, f"language:{tag}", ",".join((locale.name, *locale.also))
 
 
-def load_locales(directory: Path = LOCALES) -> dict[str, Locale]:
-    """Every language's meta.yml by tag, complete ones and others. Raises BadFile."""
+def load_locales(directory: Path = LOCALES, own: Path | None = None) -> dict[str, Locale]:
+    """Every language's meta.yml by tag, complete ones and others; one of `own` stands for the built-in one.
+
+    Raises BadFile.
+    """
     found = {}
-    for path in sorted(directory.glob("*/meta.yml")):
-        found[path.parent.name] = load(path.read_text("utf-8"), f"locales/{path.parent.name}/meta.yml", Locale)
+    for folder in filter(None, (directory, own)):
+        for path in sorted(folder.glob("*/meta.yml")):
+            found[path.parent.name] = load(_text(path, directory), _name(path, directory), Locale)
     return found
 
 
-def load_phrases(directory: Path = LOCALES, languages: Collection[str] | None = None) -> Phrases:
-    """The phrases of these languages, or of every complete one. Raises BadFile when one of them is not complete."""
-    known = load_locales(directory)
+def load_phrases(
+    directory: Path = LOCALES, languages: Collection[str] | None = None, *, own: Path | None = None
+) -> Phrases:
+    """The phrases of these languages, or of every complete one, with those of the folder `own` laid over them.
+
+    Raises BadFile when one of the languages is not complete.
+    """
+    known = load_locales(directory, own)
     wanted = [tag for tag in known if (known[tag].complete if languages is None else tag in languages)]
     unknown = sorted(set(languages or ()) - set(known))
     if unknown:
         raise BadFile(
             [f"locales/{tag}/meta.yml:1:1: write it, or take {tag} from the line's languages" for tag in unknown]
         )
-    reference = _read(directory, REFERENCE)
-    catalogue = {tag: _read(directory, tag) for tag in wanted}
+    catalogue = {tag: _read(directory, tag, own) for tag in wanted}
+    reference = _reference(catalogue, _read(directory, REFERENCE, None))
     problems = [problem for tag in wanted for problem in _gaps(tag, catalogue[tag], reference)]
     if problems:
         raise BadFile(problems)
-    return Phrases({tag: known[tag] for tag in wanted}, catalogue)
+    sensitive = {tag: _sensitive(directory, tag, own) for tag in {*wanted, REFERENCE}}
+    return Phrases({tag: known[tag] for tag in wanted}, catalogue, sensitive)
 
 
 def placeholders(text: str) -> frozenset[str]:
     """The names between braces."""
-    return frozenset(_PLACEHOLDER.findall(text))
+    return frozenset(PLACEHOLDER.findall(text))
 
 
 def check(phrases: Phrases, segments: Callable[[str], int]) -> list[str]:
@@ -148,42 +163,85 @@ def check(phrases: Phrases, segments: Callable[[str], int]) -> list[str]:
 
     `segments` counts the SMS segments of a text. Returns one sentence for each problem.
     """
-    return [
-        problem
-        for tag, locale in phrases.locales.items()
-        for key, phrase in phrases.catalogue[tag].items()
-        for problem in (*_too_long(tag, key, phrase, phrases, segments), *_telling(tag, key, phrase, locale))
-    ]
+    return [*too_long(phrases, segments), *telling_phrases(phrases)]
 
 
-def is_telling(text: str, word: str, script: str) -> bool:
-    """True when `text` contains a sensitive word: its beginning in Latin script, a whole word in others, any place in
-    Chinese, which does not separate words."""
-    text, word = text.casefold(), word.casefold()
-    if script in {"Hans", "Hant", "Jpan", "Thai"}:
-        return word in text
-    if script == "Latn":
-        return re.search(rf"(?<!\w){re.escape(word)}", text) is not None
-    # A vowel sign of Devanagari is no letter to `re`, but it is the middle of a word.
-    before = r"(?<![\w\u0900-\u0963])" if script == "Deva" else r"(?:^|[\s\W])"
-    after = r"(?:$|[\s.,:;?؟،।()])"
-    article = "(?:[وفبكل]?(?:ال)?|لل)" if script == "Arab" else ""
-    return re.search(f"{before}{article}{re.escape(word)}{after}", text) is not None
+def too_long(phrases: Phrases, segments: Callable[[str], int]) -> list[str]:
+    """One sentence for every phrase over the budget in its comment ("max 2 segments")."""
+    return [p for tag, key, phrase in _every(phrases) for p in _too_long(tag, key, phrase, phrases, segments)]
 
 
-def _read(directory: Path, tag: str) -> dict[str, Phrase]:
-    path = directory / tag / "messages.po"
-    name = f"locales/{tag}/messages.po"
+def telling_phrases(phrases: Phrases) -> list[str]:
+    """One sentence for everything in a discreet phrase that gives the line away."""
+    return [problem for tag, key, phrase in _every(phrases) for problem in _telling(tag, key, phrase, phrases)]
+
+
+def _every(phrases: Phrases) -> Iterator[tuple[str, str, Phrase]]:
+    return ((tag, key, phrase) for tag in phrases.languages for key, phrase in phrases.catalogue[tag].items())
+
+
+def _reference(catalogue: Mapping[str, Mapping[str, Phrase]], built_in: Mapping[str, Phrase]) -> dict[str, Phrase]:
+    """What every language must have: the built-in phrases, and those a line adds in any of its languages.
+
+    A phrase is added in a file of the line's own; in a built-in file it can only be one that is not used any more.
+    """
+    added = {
+        key: phrase
+        for phrases in catalogue.values()
+        for key, phrase in phrases.items()
+        if key not in built_in and not phrase.at.startswith("locales/")
+    }
+    return {**added, **built_in}
+
+
+def _read(directory: Path, tag: str, own: Path | None) -> dict[str, Phrase]:
+    """The phrases of one language: the built-in file, and over it the line's own where it has one."""
+    files = [path for folder in filter(None, (directory, own)) if (path := folder / tag / "messages.po").exists()]
+    if not files:
+        raise BadFile([f"locales/{tag}/messages.po:1:1: write it, or set complete: false in meta.yml"])
+    plain: dict[str, tuple[str, str, str]] = {}
+    twins: dict[str, tuple[str, str, str]] = {}
+    for path in files:
+        name = _name(path, directory)
+        for entry in _entries(path, name):
+            if not entry.obsolete and entry.msgstr and "fuzzy" not in entry.flags:
+                into = twins if entry.msgctxt == Mode.DISCREET else plain
+                if into is twins or not entry.msgctxt:
+                    note = entry.comment or into.get(entry.msgid, ("", "", ""))[1]
+                    into[entry.msgid] = (entry.msgstr, note, f"{name}:{entry.linenum}:1")
+    return {
+        key: Phrase(words, twins[key][0] if key in twins else None, note, at, twins[key][2] if key in twins else at)
+        for key, (words, note, at) in plain.items()
+    }
+
+
+def _entries(path: Path, name: str) -> polib.POFile:
+    utf8(path.read_bytes(), name)
     try:
-        entries = polib.pofile(str(path), check_for_duplicates=True)
-    except FileNotFoundError:
-        raise BadFile([f"{name}:1:1: write it, or set complete: false in meta.yml"]) from None
+        return polib.pofile(str(path), encoding="utf-8", check_for_duplicates=True)
     except (OSError, ValueError) as error:
-        raise BadFile([f"{name}:1:1: {_first_line(error)}"]) from None
-    usable = [entry for entry in entries if not entry.obsolete and entry.msgstr and "fuzzy" not in entry.flags]
-    twins = {entry.msgid: entry.msgstr for entry in usable if entry.msgctxt == Mode.DISCREET}
-    plain = [entry for entry in usable if not entry.msgctxt]
-    return {entry.msgid: Phrase(entry.msgstr, twins.get(entry.msgid), entry.comment) for entry in plain}
+        said = _first_line(error)
+        line = found[1] if (found := _SYNTAX.search(said)) else "1"
+        raise BadFile([f"{name}:{line}:1: {said.replace(str(path), name)}"]) from None
+
+
+def _sensitive(directory: Path, tag: str, own: Path | None) -> Sensitive:
+    """The sensitive words of a language; a line's own are added to them."""
+    found = Sensitive(words=())
+    for folder in filter(None, (directory, own)):
+        path = folder / tag / "sensitive.yml"
+        if path.exists():
+            found = found.with_those_of(load(_text(path, directory), _name(path, directory), Sensitive))
+    return found
+
+
+def _name(path: Path, directory: Path) -> str:
+    """A built-in file by its place in the house, a line's own by its path."""
+    return f"locales/{path.parent.name}/{path.name}" if path.is_relative_to(directory) else str(path)
+
+
+def _text(path: Path, directory: Path) -> str:
+    return utf8(path.read_bytes(), _name(path, directory))
 
 
 def _first_line(error: Exception) -> str:
@@ -191,27 +249,31 @@ def _first_line(error: Exception) -> str:
 
 
 def _gaps(tag: str, phrases: Mapping[str, Phrase], reference: Mapping[str, Phrase]) -> Iterator[str]:
-    name = f"locales/{tag}/messages.po:1:1"
     for key, wanted in reference.items():
         if key not in phrases:
-            yield f"{name}: translate `{key}`"
+            yield f"locales/{tag}/messages.po:1:1: translate `{key}`"
             continue
-        for mode, ours, theirs in (
-            ("", phrases[key].plain, wanted.plain),
-            (" (discreet)", phrases[key].discreet, wanted.discreet),
-        ):
-            if theirs is None:
-                continue
-            if ours is None:
-                yield f"{name}: translate the discreet twin of `{key}`"
-            elif placeholders(ours) != placeholders(theirs):
-                named = ", ".join(sorted(placeholders(theirs))) or "none"
-                yield f"{name}: `{key}`{mode} must have these placeholders and no other: {named}"
+        phrase = phrases[key]
+        yield from _unlike(f"{phrase.at}: ", f"`{key}`", phrase.plain, wanted.plain)
+        yield from _unlike(f"{phrase.twin_at}: ", f"the discreet twin of `{key}`", phrase.discreet, wanted.discreet)
         if wanted.discreet is None and not key.startswith(NO_TWIN):
-            yield f'{name}: `{key}` needs a discreet twin (msgctxt "discreet")'
-    for key in phrases:
+            yield f'{phrase.at}: `{key}` needs a discreet twin (msgctxt "discreet")'
+    for key, phrase in phrases.items():
         if key not in reference:
-            yield f"{name}: `{key}` is not a phrase any more: remove it"
+            yield f"{phrase.at}: `{key}` is not a phrase any more: remove it"
+        elif phrase is reference[key] and placeholders(f"{phrase.plain}{phrase.discreet}") - _FILLED_ANYWHERE:
+            yield f"{phrase.at}: `{key}` may hold {{line}}, {{cover}} and {{emergency}}: nothing fills another"
+
+
+def _unlike(place: str, what: str, ours: str | None, theirs: str | None) -> Iterator[str]:
+    """Words that are missing, or whose placeholders are not those of the reference."""
+    if theirs is None:
+        return
+    if ours is None:
+        yield f"{place}translate {what}"
+    elif placeholders(ours) != placeholders(theirs):
+        named = ", ".join(sorted(placeholders(theirs))) or "none"
+        yield f"{place}{what} must have these placeholders and no other: {named}"
 
 
 def _too_long(tag: str, key: str, phrase: Phrase, phrases: Phrases, segments: Callable[[str], int]) -> Iterator[str]:
@@ -220,14 +282,14 @@ def _too_long(tag: str, key: str, phrase: Phrase, phrases: Phrases, segments: Ca
     if budget is None:
         return
     most, unit = int(budget[1]), budget[2]
-    for text in filter(None, (phrase.plain, phrase.discreet)):
-        filled = _PLACEHOLDER.sub(lambda found: SAMPLE.get(found[1], ""), text)
+    for text, place in ((phrase.plain, phrase.at), (phrase.discreet, phrase.twin_at)):
+        filled = PLACEHOLDER.sub(lambda found: SAMPLE.get(found[1], ""), text or "")
         size = segments(filled) if unit == "segment" else len(filled)
         if size > most:
-            yield f"locales/{tag}/messages.po:1:1: `{key}` has {size} {unit}s, at most {most} fit: shorten it"
+            yield f"{place}: `{key}` has {size} {unit}s, at most {most} fit: shorten it"
 
 
-def _telling(tag: str, key: str, phrase: Phrase, locale: Locale) -> Iterator[str]:
-    for word in locale.sensitive:
-        if phrase.discreet and is_telling(_PLACEHOLDER.sub("", phrase.discreet), word, locale.script):
-            yield f"locales/{tag}/messages.po:1:1: the discreet twin of `{key}` says `{word}`: use an ordinary word"
+def _telling(tag: str, key: str, phrase: Phrase, phrases: Phrases) -> Iterator[str]:
+    if phrase.discreet:
+        for found in telling(key, phrase.discreet, phrases.sensitive, tag, phrases.locales[tag].script):
+            yield f"{phrase.twin_at}: the discreet twin of `{key}` says `{found}`: use an ordinary word"

@@ -29,6 +29,8 @@ from dialogs.events import (
     Shared,
     Silent,
     Started,
+    Withdraw,
+    Withdrawn,
 )
 from dialogs.flow import Flow
 from dialogs.line import LineFacts
@@ -60,7 +62,9 @@ class Act(BaseModel):
     means: Intent = Intent.UNKNOWN
     signals: tuple[Signal, ...] = ()
     code_found: bool = False  # the vault's answer to a code
+    code_known_to_staff: bool = False
     answers_waiting: int = 0
+    urgent_case: bool = False  # what is withdrawn shows danger, and nobody has dealt with it
     human: bool | None = None  # a staff member begins (true) or ceases (false) to write before this
 
     def event(self) -> Event:
@@ -133,8 +137,14 @@ class Rehearsal:
             self.flow, conversation, act.event(), act.meaning(), now, self.line, urgent=act.urgent
         )
         if any(isinstance(effect, OpenCode) for effect in effects):
-            checked = CodeChecked(found=act.code_found, waiting=act.answers_waiting)
+            checked = CodeChecked(
+                found=act.code_found, waiting=act.answers_waiting, known_to_staff=act.code_known_to_staff
+            )
             conversation, more = advance(self.flow, conversation, checked, Meaning(), now, self.line)
+            effects = (*effects, *more)
+        if any(isinstance(effect, Withdraw) for effect in effects):
+            withdrawn = Withdrawn(at_once=not act.urgent_case)
+            conversation, more = advance(self.flow, conversation, withdrawn, Meaning(), now, self.line)
             effects = (*effects, *more)
         return replace(self.at(conversation), now=now), effects
 

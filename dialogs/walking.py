@@ -18,15 +18,19 @@ from dialogs.events import (
     File,
     GiveCode,
     HandOver,
+    Keep,
     Option,
     ReadAnswers,
     Say,
     SetContactRule,
+    Withdraw,
 )
 from dialogs.flow import END, PARK, Doing, Flow, Kind, Known, Step, resolve
 from dialogs.line import LineFacts
 from dialogs.listening import MORE, languages_on_page
-from understanding.meaning import Meaning
+from understanding.meaning import Fact, Meaning
+
+_LONGEST_TRAIL = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +61,9 @@ class Turn:
 
     @property
     def at_safety(self) -> bool:
-        """The last question was whether it is safe."""
-        return self.conversation.step in {self.flow.main.start, self.flow.main.returns}
+        """The last question was whether it is safe, or for the check word."""
+        main = self.flow.main
+        return bool(self.conversation.step) and self.conversation.step in {main.start, main.returns, main.guard}
 
 
 def enter(turn: Turn, target: str, *, anyway: bool = False) -> Turn:
@@ -81,6 +86,8 @@ def enter(turn: Turn, target: str, *, anyway: bool = False) -> Turn:
             target = onward
             continue
         turn = do(_arrive(turn, name), step)
+        if step.kind is Kind.WITHDRAWAL:
+            return turn.then(Withdraw())
         if step.kind is not Kind.PASSAGE:
             for family in step.once:
                 turn = _say_once(turn, f"{family}.{turn.line.channel}")
@@ -108,7 +115,7 @@ def come_back(turn: Turn, target: str = "") -> Turn:
         turn = interrupt(turn, main.after) if now.filed or now.code is not CodeState.NONE else turn
     elif now.phase is not Phase.PARKED and not turn.at_safety:
         turn = interrupt(turn, now.step)
-    return enter(turn.but(ask_safe=True, danger_shown=False), main.returns)
+    return enter(turn.but(ask_safe=True, danger_shown=False), main.guard if now.guarded else main.returns)
 
 
 def interrupt(turn: Turn, step: str) -> Turn:
@@ -121,10 +128,41 @@ def ask(turn: Turn) -> Turn:
     """Ask the current step's question, perhaps once more."""
     name = turn.conversation.step
     step = turn.flow.steps[name]
-    coded = step.kind in {Kind.CODE, Kind.ENDING}
-    phrase = step.again if coded and turn.conversation.tries else turn.flow.phrase(name)
-    question = Ask(phrase=phrase, options=_options(turn, name, step), code=coded)
-    return turn.but(phase=Phase.ASKING).then(question)
+    phrase = step.again if step.again and turn.conversation.tries else turn.flow.phrase(name)
+    question = Ask(
+        phrase=phrase,
+        options=_options(turn, name, step),
+        code=step.kind in {Kind.CODE, Kind.ENDING},
+        lists={"facts": told(turn.conversation)} if step.lists_facts else {},
+    )
+    return _leave_trail(turn, name, step).but(phase=Phase.ASKING).then(question)
+
+
+def told(conversation: Conversation) -> tuple[str, ...]:
+    """The phrases that say what the person's words told."""
+    return tuple(
+        f"heard.{fact}.{value}" if value else f"heard.{fact}"
+        for fact in Fact
+        if (value := conversation.facts.get(fact)) is not None
+    )
+
+
+def _leave_trail(turn: Turn, name: str, step: Step) -> Turn:
+    """Remember this question, for whoever wants to go back to it."""
+    trail = turn.conversation.trail
+    if step.kind not in {Kind.QUESTION, Kind.LANGUAGES} or turn.at_safety or (trail and trail[-1] == name):
+        return turn
+    return turn.but(trail=(*trail, name)[-_LONGEST_TRAIL:])
+
+
+def go_back(turn: Turn) -> Turn:
+    """Ask the question before the one that waits; the same again when there is none."""
+    *before, last = turn.conversation.trail or ("",)
+    earlier = before if last == turn.conversation.step else [*before, last]
+    target = next((name for name in reversed(earlier) if name in turn.flow.steps), "")
+    if not target:
+        return ask(turn)
+    return enter(turn.but(trail=tuple(earlier[: earlier.index(target)])), target, anyway=True)
 
 
 def park(turn: Turn) -> Turn:
@@ -156,11 +194,11 @@ _RESTS: dict[str, Callable[[Turn], Turn]] = {PARK: park, END: _end}
 
 
 def _arrive(turn: Turn, name: str) -> Turn:
-    now = turn.conversation
+    now, main = turn.conversation, turn.flow.main
     return turn.but(
         step=name,
         tries=now.tries if now.step == name else 0,
-        danger_shown=now.danger_shown or name == turn.flow.main.danger,
+        danger_shown=now.danger_shown or name in {main.danger, *(danger.to for danger in main.dangers)},
     )
 
 
@@ -176,7 +214,11 @@ def _onward(turn: Turn, name: str, step: Step) -> str:
     """Where a step leads whose answer is already known; "" when it has to be asked."""
     if step.unless and _KNOWN[step.unless](turn):
         return step.skip
-    known = step.choice(turn.conversation.chosen.get(name, "")) if step.asked == "once" else None
+    now = turn.conversation
+    if step.fact is not None and step.fact in now.facts:
+        heard = step.choice(now.facts[step.fact])
+        return heard.next if heard else step.words
+    known = step.choice(now.chosen.get(name, "")) if step.asked == "once" else None
     return known.next if known else ""
 
 
@@ -185,6 +227,9 @@ _KNOWN: dict[Known, Callable[[Turn], bool]] = {
     Known.LANGUAGE: lambda turn: bool(turn.conversation.language) or len(turn.line.languages) == 1,
     Known.CONTACT: lambda turn: bool(turn.conversation.contact_rule),
     Known.CODE: lambda turn: turn.conversation.code is not CodeState.NONE,
+    Known.GUARDED: lambda turn: turn.conversation.guarded or turn.conversation.mode is Mode.PLAIN,
+    Known.NOTHING_HEARD: lambda turn: turn.conversation.facts_confirmed or not turn.conversation.facts,
+    Known.OWN_CODE: lambda turn: not turn.conversation.code_known_to_staff,
 }
 
 
@@ -216,8 +261,21 @@ def _mode(turn: Turn, doing: Doing) -> Turn:
 
 
 def _forget(turn: Turn, doing: Doing) -> Turn:
-    kept = {step: choice for step, choice in turn.conversation.chosen.items() if step not in doing.forget}
-    return turn.but(chosen=kept)
+    now, steps = turn.conversation, turn.flow.steps
+    kept = {step: choice for step, choice in now.chosen.items() if step not in doing.forget}
+    open_again = {steps[name].fact for name in doing.forget}
+    return turn.but(chosen=kept, facts={fact: value for fact, value in now.facts.items() if fact not in open_again})
+
+
+def _confirm(turn: Turn, _: Doing) -> Turn:
+    """Every fact that the person's words told, and a step asks for, is now as good as chosen there."""
+    turn = turn.but(facts_confirmed=True)
+    for name, step in turn.flow.steps.items():
+        heard = step.choice(turn.conversation.facts.get(step.fact, "")) if step.fact else None
+        if heard:
+            turn = turn.but(chosen={**turn.conversation.chosen, name: heard.id}, kept=True)
+            turn = turn.then(Keep(step=name, choice=heard.id))
+    return turn
 
 
 def _contact(turn: Turn, doing: Doing) -> Turn:
@@ -238,7 +296,8 @@ def _hand_over(turn: Turn, _: Doing) -> Turn:
 
 
 def _give_code(turn: Turn, doing: Doing) -> Turn:
-    return turn.but(code=CodeState.GIVEN).then(GiveCode(phrase=doing.give_code))
+    opened = turn.conversation.code is CodeState.OPENED  # whoever opened a code goes on as such with their new one
+    return turn.but(code=CodeState.OPENED if opened else CodeState.GIVEN).then(GiveCode(phrase=doing.give_code))
 
 
 def _read_answers(turn: Turn, doing: Doing) -> Turn:
@@ -255,6 +314,7 @@ _DOES: dict[str, Callable[[Turn, Doing], Turn]] = {
     "alert": _alert,
     "mode": _mode,
     "forget": _forget,
+    "confirm": _confirm,
     "contact": _contact,
     "file": _file,
     "erase": _erase,

@@ -1,0 +1,79 @@
+"""Agreed words: one that shows that it is the person, and one with which they say unseen that somebody forces them.
+
+Pure, and it never sees a word: the turn compares, and tells which it was. Whoever says the duress word sees nothing
+but a calm sentence, then and until the check word; the case is marked, and somebody looks for them.
+"""
+
+from dialogs.conversation import Mode
+from dialogs.events import Alert, CheckWord, Event, Keep, KeepWord, Said, Secret, Shared
+from dialogs.flow import Kind
+from dialogs.walking import Turn, ask, enter
+
+_FORCED = "duress"  # label of the act, and reason of the alert
+
+
+def listens(turn: Turn) -> bool:
+    """Words said now are an agreed word, or meant as one: the vault is asked before anything is kept."""
+    return turn.step is not None and turn.step.kind in {Kind.NEW_WORD, Kind.WORD} and not turn.away
+
+
+def heed(turn: Turn) -> Turn:
+    """Ask the vault about the words."""
+    step = turn.step
+    if step is not None and step.kind is Kind.NEW_WORD and step.secret is not None:
+        return turn.then(KeepWord(secret=step.secret))
+    return turn.then(CheckWord())
+
+
+def while_forced(turn: Turn, event: Event) -> Turn:
+    """The duress word was said: only the check word changes anything; the same calm sentence for all else."""
+    if isinstance(event, Said):
+        return turn.then(CheckWord())
+    if isinstance(event, Shared):
+        turn = turn.but(kept=True).then(Keep(step=_FORCED))
+    return enter(turn, turn.flow.main.duress)
+
+
+def agreed(turn: Turn, *, kept: bool) -> Turn:
+    """A word was proposed: go on, or ask for another one."""
+    step = turn.step
+    if step is None or step.kind is not Kind.NEW_WORD:
+        return turn
+    if kept:
+        return enter(turn.but(guarded=True, tries=0), step.next)
+    tries = turn.conversation.tries + 1
+    return ask(turn.but(tries=tries)) if tries < step.tries else enter(turn, step.skip)
+
+
+def checked(turn: Turn, found: Secret | None) -> Turn:
+    """Which word it was that somebody said."""
+    match found:
+        case Secret.DURESS:
+            return _forced(turn)
+        case Secret.CHECK if turn.conversation.duress:
+            return enter(turn.but(duress=False, ask_safe=True), turn.flow.main.returns)
+        case Secret.CHECK:
+            step = turn.step
+            asked = step is not None and step.kind is Kind.WORD
+            return enter(turn.but(tries=0, ask_safe=False), step.found) if asked and step else turn
+        case None:
+            return _unknown(turn)
+
+
+def _forced(turn: Turn) -> Turn:
+    """Nothing visible but what anybody would see; unseen, everything that can be done."""
+    label = turn.conversation.step if turn.step is not None else _FORCED
+    turn = turn.but(duress=True, human=False, mode=Mode.DISCREET, kept=True, danger_shown=True, interrupted=())
+    return enter(turn.then(Keep(step=label, choice=_FORCED), Alert(reason=_FORCED)), turn.flow.main.duress)
+
+
+def _unknown(turn: Turn) -> Turn:
+    """Not an agreed word: what was said is kept all the same, for it may be somebody who forgot theirs."""
+    now, step = turn.conversation, turn.step
+    if now.duress:
+        turn = turn.but(kept=True).then(Keep(step=_FORCED))
+        return enter(turn, turn.flow.main.duress)
+    if step is None or step.kind is not Kind.WORD:
+        return turn
+    turn = turn.but(kept=True, tries=now.tries + 1).then(Keep(step=now.step))
+    return ask(turn) if turn.conversation.tries < step.tries else enter(turn, step.lost)
