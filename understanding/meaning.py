@@ -57,12 +57,45 @@ class Engine(StrEnum):
     NONE = "none"
 
 
+class Fact(StrEnum):
+    """What a report is asked for, and what a person may have said before it was asked."""
+
+    WHERE = "where"
+    WHEN = "when"
+    WHO = "who"
+    STILL = "still"
+    PAPERS = "papers"
+    WAGES = "wages"
+
+
+class Cue(StrEnum):
+    """What a message is besides its content: who seems to hold the phone, and how earnest they are."""
+
+    CORRECTION = "correction"  # takes back an earlier answer
+    WHO_IS_THIS = "who_is_this"  # somebody who does not know the line, perhaps an abuser holding the phone
+    PRESS = "press"  # a journalist, a thesis
+    JOKE = "joke"  # never where there is a sign of danger or of exploitation
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """A signal, how sure the engine is (0 to 1), and the words that fired it ("" when none can be named)."""
 
     signal: Signal
     score: float
+    words: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """A fact that a text states of itself.
+
+    `value`: an id of the choices of dialogs/flows/facts.yml (when: today, week, earlier; who: me, adult, minor,
+    several; still: yes, no); where: ""; papers: "kept"; wages: "unpaid". `words`: those that fired.
+    """
+
+    fact: Fact
+    value: str = ""
     words: str = field(default="", repr=False)
 
 
@@ -85,6 +118,8 @@ class Meaning:
     danger: float = 0.0
     concern: float = 0.0
     engine: Engine = Engine.NONE
+    mentions: tuple[Mention, ...] = ()
+    cues: frozenset[Cue] = frozenset()
 
     @property
     def read(self) -> bool:
