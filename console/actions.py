@@ -1,5 +1,7 @@
 """What the console asks of the house and cannot do itself, since it knows neither channels nor the pager."""
 
+import uuid
+from dataclasses import dataclass
 from typing import Protocol
 
 from triage.levels import Level
@@ -16,6 +18,14 @@ class Held(Exception):
         self.reason = reason
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """Who writes with a person now (a member's id), or why nobody can: the sentence staff read."""
+
+    member: uuid.UUID | None = None
+    refusal: str = ""
+
+
 class Actions(Protocol):
     """All of it happens inside the unit that is passed in; nothing leaves before that is committed."""
 
@@ -24,6 +34,10 @@ class Actions(Protocol):
 
         Raises Held when nothing can reach the person, having changed nothing.
         """
+        ...
+
+    async def written_down(self, unit: Unit, case: Case, text: str) -> None:
+        """A member wrote a report down: have it read like any other, which may raise its level."""
         ...
 
     async def acknowledge(self, unit: Unit, case: Case, member: Member) -> None:

@@ -16,6 +16,7 @@ from triage.levels import Level
 from triage.review import CaseEvent, due, legal_events
 from vault.cases import Case, Entry, EntryKind, OpenEntry
 from vault.delivery import OutboxState
+from vault.retention import LOOKED_AT
 
 DONE: Final = {
     "answered": "Your answer is on its way. Below it you see when it arrives.",
@@ -45,6 +46,7 @@ class Moment:
     files: int
     delivery: str
     trouble: bool
+    written_down: bool  # by a member, for them
     earlier: bool  # from a phone that answers no longer go to
 
 
@@ -83,6 +85,7 @@ async def show(visit: Visit) -> web.Response:
         age=now - case.opened_at,
         left=by - now if by else None,
         nothing=timedelta(0),
+        gone_by=case.withdrawn_at + LOOKED_AT if case.withdrawn_at else None,
         who=names.get(str(case.member_id), ""),
         members=members,
         reasons=reasons(newest_entry(entries, EntryKind.REASONS)),
@@ -153,7 +156,7 @@ def _moment(visit: Visit, opened: OpenEntry, sent: Mapping[str, OutboxState], na
         number=opened.number,
         kind=entry.kind,
         at=opened.at,
-        who=names.get(entry.author, "Somebody who has left"),
+        who=names.get(entry.author, "Somebody who has left" if entry.author else "the line itself"),
         text=entry.text,
         question=setup.question(entry.step) if entry.step else "",
         picked=setup.choice(entry.step, entry.choice) if entry.choice else "",
@@ -161,6 +164,7 @@ def _moment(visit: Visit, opened: OpenEntry, sent: Mapping[str, OutboxState], na
         files=len(entry.media),
         delivery=delivery if entry.kind is EntryKind.STAFF else "",
         trouble=state is OutboxState.FAILED,
+        written_down=entry.kind is EntryKind.PERSON and bool(entry.author),
         earlier=entry.earlier,
     )
 

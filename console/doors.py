@@ -16,6 +16,7 @@ from console.session import Cookies, comes_from_here, token, token_fits
 
 FORM: Final = web.RequestKey("form", dict[str, str])
 _FORM_TYPE: Final = "application/x-www-form-urlencoded"
+_CHARSET: Final = "utf-8"  # that of our pages, and so of what they send
 _PATIENCE: Final = 20.0  # seconds for a form to arrive
 
 View = Callable[[Visit], Awaitable[web.Response]]
@@ -98,13 +99,20 @@ async def read_form(request: web.Request) -> dict[str, str]:
             next="Open the console over https, or on the machine it runs on, and send the form from there.",
             reason="origin",
         )
-    if request.content_type != _FORM_TYPE:
+    # Nothing unpacks a body here: a small packed one could unfold into a large one. No browser packs a form.
+    if request.content_type != _FORM_TYPE or "Content-Encoding" in request.headers:
         raise Refused(
             415, "This is not a form of this console.", next="Use the forms on the pages.", reason="content_type"
         )
+    if (request.content_length or 0) > request.client_max_size:
+        raise web.HTTPRequestEntityTooLarge(request.client_max_size, request.content_length or 0)
+    if (request.charset or _CHARSET).lower() != _CHARSET:
+        raise _unreadable()
     try:
         async with asyncio.timeout(_PATIENCE):
             fields = await request.post()
+    except UnicodeDecodeError:
+        raise _unreadable() from None
     except TimeoutError:
         raise Refused(
             408, "The form did not arrive in time.", next="Check the connection and send it again.", reason="slow"
@@ -112,3 +120,9 @@ async def read_form(request: web.Request) -> dict[str, str]:
     form = {name: value for name, value in reversed([*fields.items()]) if isinstance(value, str)}
     request[FORM] = form
     return form
+
+
+def _unreadable() -> Refused:
+    return Refused(
+        400, "This form could not be read.", next="Open the page again and send it from there.", reason="malformed"
+    )

@@ -1,7 +1,8 @@
 """What is kept for how long: epochs and their ends, copies that providers still hold, the last backup. Only reads."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from aiohttp import web
 
@@ -12,6 +13,8 @@ from vault.delivery import HeldCopies
 from vault.erasing import CaseLocks
 from vault.keys import KeyRing
 from vault.retention import Policy
+
+_LONG: Final = timedelta(days=1)  # for so long no copy is held unless something is wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,7 @@ async def show(visit: Visit) -> web.Response:
         next_epoch=epochs.next_epoch(ring, policy.epochs),
         grace=policy.epochs.grace,
         copies=[Copies(channel=words.CHANNELS.get(c.channel, c.channel), held=c) for c in copies],
+        stuck=any(unit.transaction.now - c.since > _LONG for c in copies),
         backup=await unit.audit.latest("backup.made"),
         past=await retention.overdue(unit, policy),
         owed=await CaseLocks(unit.transaction).owed_since(),

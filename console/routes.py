@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from console import account, cases, changes, counts, keeping, oncall, queue, signin, team, trail
+from console import account, cases, changes, counts, intake, keeping, oncall, queue, signin, team, trail
 from console.doors import inside, posted
 from console.render import HERE
 
@@ -48,6 +48,9 @@ ROUTES: Final = (
     web.post(f"{_MEMBER}/role", team.change_role),
     web.post(f"{_MEMBER}/reset", team.reset),
     web.post(f"{_MEMBER}/remove", team.remove),
+    # A report written down for somebody
+    web.get("/cases/new", inside(intake.show)),
+    web.post("/cases/new", posted(intake.write_down)),
     # One case. To look at it is an act, so HEAD may not
     web.get(_CASE, inside(cases.show), allow_head=False),
     web.get(f"{_CASE}/close", inside(cases.confirm_close), allow_head=False),

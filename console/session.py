@@ -16,7 +16,11 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from vault.devices import KEPT_DAYS
+
 _TRIES: Final = 30  # sign-ins that failed, from one address
+_OWN_TRIES: Final = 10  # from one browser in which the member signed in before
+_MARK_SECONDS: Final = KEPT_DAYS * 24 * 60 * 60
 _WITHIN: Final = timedelta(minutes=15)
 _ADDRESSES: Final = 10_000  # remembered at once; the oldest goes first
 _STRETCHES: Final = 2  # Argon2id at the same time: each takes 64 MB
@@ -42,6 +46,20 @@ class Cookies:
     def take(self, response: web.StreamResponse) -> None:
         """Remove it."""
         response.del_cookie(self.name, path="/", httponly=True, samesite="Strict", secure=self._secure)
+
+    @property
+    def _marked(self) -> str:
+        return f"{self.name}-device"
+
+    def mark(self, request: web.Request) -> str:
+        """What this browser kept of an earlier sign-in (vault/devices.py), or ""."""
+        return request.cookies.get(self._marked, "")
+
+    def leave_mark(self, response: web.StreamResponse, mark: str) -> None:
+        """Let the browser keep it, also after signing out."""
+        response.set_cookie(
+            self._marked, mark, max_age=_MARK_SECONDS, path="/", httponly=True, samesite="Strict", secure=self._secure
+        )
 
 
 def token(cookie: str) -> str:
@@ -72,29 +90,56 @@ def local(path: str) -> str:
     return path if _LOCAL.fullmatch(path) else _HOME
 
 
-class Gate:
-    """Counts tries to sign in by address, in memory and under a key that dies with the process."""
+class Tally:
+    """Counts tries of each name within _WITHIN, in memory; forgets the oldest name when there are too many."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], most: int) -> None:
         self._now = now
-        self._key = secrets.token_bytes(32)
+        self._most = most
         self._tries: OrderedDict[bytes, tuple[int, datetime]] = OrderedDict()
-        self.stretching = asyncio.Semaphore(_STRETCHES)
 
-    def _name(self, request: web.Request) -> bytes:
-        return hmac.digest(self._key, (request.remote or "").encode(), hashlib.sha256)
+    def __len__(self) -> int:
+        return len(self._tries)
 
-    def begin(self, request: web.Request) -> bool:
-        """Count a try; False when this address has had too many. Counted first, so that many at once gain nothing."""
-        name, now = self._name(request), self._now()
+    def count(self, name: bytes) -> bool:
+        """Count a try; False when there were too many. Counted first, so that many at once gain nothing."""
+        now = self._now()
         tries, since = self._tries.pop(name, (0, now))
         if now - since >= _WITHIN:
             tries, since = 0, now
         self._tries[name] = (tries + 1, since)
         while len(self._tries) > _ADDRESSES:
             self._tries.popitem(last=False)
-        return tries < _TRIES
+        return tries < self._most
 
-    def succeeded(self, request: web.Request) -> None:
-        """Forget the tries of this address: somebody signed in."""
-        self._tries.pop(self._name(request), None)
+    def forget(self, name: bytes) -> None:
+        """Somebody signed in."""
+        self._tries.pop(name, None)
+
+
+class Gate:
+    """Counts tries to sign in, by address and by browser, in memory and under a key that dies with the process."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._key = secrets.token_bytes(32)
+        self._strangers = Tally(now, _TRIES)
+        self._browsers = Tally(now, _OWN_TRIES)
+        self.stretching = asyncio.Semaphore(_STRETCHES)
+
+    def begin(self, request: web.Request) -> bool:
+        """Count a try; False when this address has had too many."""
+        return self._strangers.count(self._name(request))
+
+    def trusts(self, device: bytes | None) -> bool:
+        """True for a browser that its member used before, while it has tries of its own; beyond, it is a stranger."""
+        return device is not None and self._browsers.count(device)
+
+    def succeeded(self, request: web.Request, device: bytes | None) -> None:
+        """Forget the tries of this address, or of this browser: somebody signed in."""
+        if device is None:
+            self._strangers.forget(self._name(request))
+        else:
+            self._browsers.forget(device)
+
+    def _name(self, request: web.Request) -> bytes:
+        return hmac.digest(self._key, (request.remote or "").encode(), hashlib.sha256)

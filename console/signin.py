@@ -9,6 +9,7 @@ from console.doors import cookies, read_form
 from console.refused import Refused
 from console.session import local, token_fits
 from vault.credentials import prepare
+from vault.devices import Devices
 from vault.errors import SignInLocked, SignInRefused
 from vault.members import Member
 from vault.sessions import Cookie
@@ -27,8 +28,11 @@ async def show(request: web.Request) -> web.Response:
 async def enter(request: web.Request) -> web.Response:
     """Check both factors. Every refusal has the same words: none tells whether a name exists or is locked."""
     desk, form = request.app[DESK], await read_form(request)
-    goal = form.get("next", "")
-    if not desk.gate.begin(request):
+    goal, name, jar = form.get("next", ""), form.get("name", ""), cookies(request)
+    devices = Devices(desk.vault.ring, desk.vault.now())
+    device = devices.known(jar.mark(request), name)
+    trusted = desk.gate.trusts(device)
+    if not trusted and not desk.gate.begin(request):
         raise Refused(
             429,
             "There were too many tries from this address.",
@@ -37,15 +41,16 @@ async def enter(request: web.Request) -> web.Response:
             reason="signin_rate",
             back=("/signin", "Sign in"),
         )
-    found = await _check(desk, form, old=cookies(request).read(request))
+    found = await _check(desk, form, old=jar.read(request), trusted=trusted)
     if found is None:
         desk.refusals["signin"] += 1
         return _form(desk, goal=goal, refused=True, status=403)
-    desk.gate.succeeded(request)
+    desk.gate.succeeded(request, device if trusted else None)
     member, cookie = found
     where = "/begin" if member.invited_until else local(goal)
     response = web.Response(status=303, headers={"Location": where})
-    cookies(request).give(response, cookie.value)
+    jar.give(response, cookie.value)
+    jar.leave_mark(response, devices.mark(name, device))
     return response
 
 
@@ -59,8 +64,11 @@ async def challenge(request: web.Request) -> web.Response:
     return web.Response(text=options, content_type="application/json")
 
 
-async def _check(desk: Desk, form: dict[str, str], *, old: str) -> tuple[Member, Cookie] | None:
-    """A new session, or None. The slow part runs in a thread, outside any unit, also for a name nobody has."""
+async def _check(desk: Desk, form: dict[str, str], *, old: str, trusted: bool) -> tuple[Member, Cookie] | None:
+    """A new session, or None. The slow part runs in a thread, outside any unit, also for a name nobody has.
+
+    `trusted`: the tries of this browser are counted by the gate, and a name that strangers locked is open to it.
+    """
     name, passphrase, totp = form.get("name", ""), form.get("passphrase", ""), form.get("totp", "")
     passkey = form.get("passkey", "")
     if len(name) > _LONGEST_NAME or max(len(passphrase), len(totp)) > _LONGEST_SECRET:
@@ -74,7 +82,7 @@ async def _check(desk: Desk, form: dict[str, str], *, old: str) -> tuple[Member,
             prepare, name, passphrase, "".join(totp.split()), salt, passkey=passkey, site=desk.setup.site
         )
     async with desk.vault.unit() as unit:
-        found = await unit.members.sign_in(credentials)
+        found = await unit.members.sign_in(credentials, counted=trusted)
         if isinstance(found, SignInRefused | SignInLocked):
             return None
         member, cookie = found

@@ -44,7 +44,14 @@ INTENSITY: Mapping[Level, str] = MappingProxyType(
 """What to expect before opening what was said."""
 
 CHANNELS: Mapping[str, str] = MappingProxyType(
-    {"sms": "Text message", "voice": "Phone call", "telegram": "Telegram", "whatsapp": "WhatsApp", "web": "Web page"}
+    {
+        "sms": "Text message",
+        "voice": "Phone call",
+        "telegram": "Telegram",
+        "whatsapp": "WhatsApp",
+        "web": "Web page",
+        "staff": "Return code only",
+    }
 )
 
 DELIVERIES: Mapping[OutboxState, str] = MappingProxyType(
@@ -78,7 +85,9 @@ ALERTS: Mapping[AlertState, str] = MappingProxyType(
     }
 )
 
-METHODS: Mapping[str, str] = MappingProxyType({"sms": "Text message", "voice": "Phone call", "telegram": "Telegram"})
+METHODS: Mapping[str, str] = MappingProxyType(
+    {"sms": "Text message", "voice": "Phone call", "telegram": "Telegram", "connect": "Caller on the line"}
+)
 
 CONTACT_RULES: Mapping[str, str] = MappingProxyType(
     {
@@ -97,8 +106,10 @@ def contact(case: Case) -> tuple[str, ...]:
     rule = CONTACT_RULES.get(case.contact_rule, CONTACT_RULES[""]).format(hours=case.contact_hours)
     called = "They called. An answer waits under their return code, if they have one, until they call again."
     checked = "Somebody may be looking at their phone: write harmless words."
+    withdrawn = "They have taken their report back. When you close the case, it is destroyed."
     resting = "They said that they cannot talk now. Your answer waits until they write and it is safe."
     return (
+        *([withdrawn] if case.withdrawn_at else []),
         rule,
         *([resting] if case.resting else []),
         *([called] if case.channel == "voice" else []),
@@ -107,13 +118,16 @@ def contact(case: Case) -> tuple[str, ...]:
 
 
 RAISED_BY_STAFF = "raised_by_staff"
+SET_BY_STAFF = "set_by_staff"
+_BY_STAFF = {
+    RAISED_BY_STAFF: "A member of staff raised the level.",
+    SET_BY_STAFF: "A member of staff wrote the report down and chose the level.",
+}
 
 
 def reason(rule: str) -> str:
     """The sentence for a rule of triage; for one this version does not know, its name in plain letters."""
-    if rule == RAISED_BY_STAFF:
-        return "A member of staff raised the level."
-    return REASONS.get(rule) or rule.replace("_", " ").capitalize() + "."
+    return _BY_STAFF.get(rule) or REASONS.get(rule) or rule.replace("_", " ").capitalize() + "."
 
 
 def span(time: timedelta) -> str:

@@ -1,4 +1,4 @@
-"""Backup and restore: a folder with the database, line.yml and the key ring, but never an epoch's secret.
+"""Backup and restore: a folder with the database, line.yml, own flows and words, and the key ring but its epochs.
 
 What a backup must not outlive is left out of it: epochs, and every table that makes sense only while its epoch or its
 session lasts. So it brings back cases, staff, responders, alerts, jobs and the audit trail, and forgets who was just
@@ -33,6 +33,7 @@ _VERSION: Final = 1
 _MANIFEST: Final = "harborline-backup.json"
 _DATABASE: Final = "database.dump"
 _LINE: Final = "line.yml"
+_OWN: Final = ("flows/*.yml", "locales/*/*.po", "locales/*/*.yml")
 _RING: Final = "keyring"
 _KEPT: Final = re.compile(r"service|audit|salt|effort|erasure-\d+")  # of the key ring; an epoch matches nothing here
 _WITHOUT_ROWS: Final = (
@@ -158,6 +159,8 @@ async def back_up(vault: Vault, using: Programs, line_file: Path, target: Path, 
         say(f"Key ring: without its epochs {', '.join(map(str, sorted(ring.epochs)))}.")
         if _copy_line(line_file, draft / _LINE):
             say("line.yml: copied.")
+        if own := _copy_own(line_file.parent, draft):
+            say(f"Flows and words of this line: {own} files copied.")
         manifest = _write_manifest(draft, made_at, ring)
         draft.replace(target)  # all of it or nothing
     finally:
@@ -189,6 +192,17 @@ def _copy_line(source: Path, target: Path) -> bool:
     if source.exists():
         _put(target, source.read_bytes())
     return target.exists()
+
+
+def _copy_own(source: Path, target: Path) -> int:
+    """The flows and words that a line laid over the built-in ones; a file that is there is left as it is."""
+    paths = [path for pattern in _OWN for path in sorted(source.glob(pattern))]
+    missing = [path for path in paths if not (target / path.relative_to(source)).exists()]
+    for path in missing:
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _put(copy, path.read_bytes())
+    return len(missing)
 
 
 def _write_manifest(draft: Path, made_at: datetime, ring: KeyRing) -> Manifest:
@@ -281,6 +295,8 @@ async def restore(
         shutil.rmtree(draft, ignore_errors=True)
     say(f"Key ring: restored, and epoch {ring.current} begins. {dropped} rows of the epochs before it were dropped.")
     say("line.yml: restored." if _restore_line(source, home) else "line.yml: the one that is there is left as it is.")
+    if own := _copy_own(source, home):
+        say(f"Flows and words of this line: {own} files restored.")
 
 
 def _restore_line(source: Path, home: Path) -> bool:

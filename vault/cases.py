@@ -104,6 +104,7 @@ class Case:
     changed_at: datetime
     filed_at: datetime | None
     closed_at: datetime | None
+    withdrawn_at: datetime | None = None
     public_key: bytes = field(repr=False)
 
     @property

@@ -110,23 +110,31 @@ class ChatMessages:
             .on_conflict_do_nothing()
         )
 
-    async def some(self, chat: Sequence[bytes], most: int) -> tuple[int, ...]:
-        """Numbers of this chat, under whichever of its pseudonyms, the newest first."""
+    async def some(self, chat: Sequence[bytes], most: int, *, until: datetime, hurry: datetime) -> tuple[int, ...]:
+        """Numbers of this chat up to a moment, under whichever of its pseudonyms.
+
+        Those from before `hurry` come first, since their time runs out; then the newest, which are seen first.
+        """
         table = tables.chat_messages
         query = (
             select(table.c.message)
-            .where(table.c.pseudonym.in_(list(chat)))
-            .order_by(table.c.message.desc())
+            .where(table.c.pseudonym.in_(list(chat)), table.c.sent_at <= until)
+            .order_by((table.c.sent_at < hurry).desc(), table.c.message.desc())
             .limit(most)
         )
         return tuple(row.message for row in await self._transaction.connection.execute(query))
 
-    async def gone(self, chat: Sequence[bytes], messages: Sequence[int]) -> None:
-        """These are no longer in the chat, or can no longer be deleted."""
+    async def gone(self, chat: Sequence[bytes], messages: Sequence[int]) -> int:
+        """These are no longer in the chat, or can no longer be deleted; gives how many we still knew of."""
         table = tables.chat_messages
-        await self._transaction.connection.execute(
-            delete(table).where(table.c.pseudonym.in_(list(chat)), table.c.message.in_(list(messages)))
-        )
+        which = table.c.pseudonym.in_(list(chat)) & table.c.message.in_(list(messages))
+        return (await self._transaction.connection.execute(delete(table).where(which))).rowcount
+
+    async def expire(self, chat: Sequence[bytes], before: datetime) -> int:
+        """Forget what is too old to delete of this chat; gives how many messages those are."""
+        table = tables.chat_messages
+        which = table.c.pseudonym.in_(list(chat)) & (table.c.sent_at < before)
+        return (await self._transaction.connection.execute(delete(table).where(which))).rowcount
 
     async def forget_before(self, moment: datetime) -> None:
         """Remove what can no longer be deleted anyway."""

@@ -71,6 +71,11 @@ def totp_step(seed: str, code: str, now: datetime) -> int | None:
     return None
 
 
+def plain_name(name: str) -> bytes:
+    """A sign-in name as it counts, however it was written."""
+    return name.strip().casefold().encode("utf-8", "surrogatepass")
+
+
 def new_totp_seed() -> str:
     """A seed for an authenticator: 160 random bits in base32."""
     return pyotp.random_base32()

@@ -13,12 +13,21 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import String, cast, column, exists, func, select, update
+from sqlalchemy import table as table_of
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.sql import ColumnElement
 
 from vault import tables
 from vault.errors import EpochGone
 from vault.transaction import Transaction
+
+
+def _has_job(task: str, argument: str, value: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a job of this task waits or runs whose argument is this value."""
+    jobs = table_of("procrastinate_jobs", column("task_name"), column("status"), column("args", JSONB))  # not ours
+    waits = (jobs.c.task_name == task) & cast(jobs.c.status, String).in_(["todo", "doing"])
+    return exists().where(waits, jobs.c.args[argument].astext == value)
 
 
 class OutboxKind(StrEnum):
@@ -54,7 +63,7 @@ _SETTLED = {OutboxState.REACHED, OutboxState.FAILED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """One thing on its way: where to, and the answer as plain JSON."""
+    """One thing on its way: where to, the answer as plain JSON, and since when (to the minute)."""
 
     id: uuid.UUID
     kind: OutboxKind
@@ -64,6 +73,7 @@ class Parcel:
     answer: Mapping[str, Any] = field(repr=False)
     state: OutboxState
     tries: int
+    since: datetime
 
 
 class Outbox:
@@ -125,7 +135,27 @@ class Outbox:
             answer=answer,
             state=OutboxState(row.state),
             tries=row.tries,
+            since=row.created_at,
         )
+
+    async def rewrite(self, parcel: Parcel, answer: Mapping[str, Any]) -> None:
+        """Keep something else in a parcel that waits, locked in its own epoch still."""
+        table, transaction = tables.outbox, self._transaction
+        waits = (table.c.id == parcel.id) & table.c.sealed.is_not(None)
+        epoch = await transaction.connection.scalar(select(table.c.epoch).where(waits))
+        if epoch is None:
+            return
+        plain = json.dumps([parcel.channel, parcel.value, answer]).encode()
+        _, sealed = transaction.ring.lock_in_epoch(plain, f"outbox/{parcel.id}", epoch=epoch)
+        await transaction.connection.execute(update(table).where(waits).values(sealed=sealed))
+
+    async def erasures(self) -> Mapping[uuid.UUID, bool]:
+        """Chats that are being erased: the parcel's id, and whether a job is there that goes on with it."""
+        table = tables.outbox
+        query = select(table.c.id, _has_job("erase_chat", "parcel", cast(table.c.id, String))).where(
+            table.c.kind == OutboxKind.ERASE, table.c.state == OutboxState.WAITING
+        )
+        return {row[0]: row[1] for row in await self._transaction.connection.execute(query)}
 
     async def set(
         self, row_id: uuid.UUID, state: OutboxState, *, error: int | None = None, tried: bool = False
@@ -220,15 +250,32 @@ class Copies:
             return None
         return row.channel, self._transaction.ring.unlock_for_service(row.sealed, f"copy/{copy_id}").decode()
 
-    async def tried(self, copy_id: str, *, erased: bool) -> None:
-        """Note one try, and whether the provider confirmed that the copy is gone: then its id goes too."""
+    async def trying(self, copy_id: str) -> int:
+        """Note that it is asked for once more; gives how often that makes."""
         table = tables.copies
-        values: dict[str, object] = {"tries": table.c.tries + 1}
-        if erased:
-            values |= {"state": "erased", "erased_at": self._transaction.minute, "sealed": None}
+        # The column counts to 32767: at six hours a try that is twenty years.
+        query = update(table).where(table.c.digest == bytes.fromhex(copy_id)).values(tries=table.c.tries + 1)
+        return int(await self._transaction.connection.scalar(query.returning(table.c.tries)) or 0)
+
+    async def gone(self, copy_id: str) -> None:
+        """The provider confirmed that the copy is gone: then its id goes too."""
+        table = tables.copies
+        values = {"state": "erased", "erased_at": self._transaction.minute, "sealed": None}
         await self._transaction.connection.execute(
             update(table).where(table.c.digest == bytes.fromhex(copy_id)).values(**values)
         )
+
+    async def adrift(self, most: int) -> tuple[str, ...]:
+        """Our ids of copies that are still held though no job is there to delete them, the oldest first."""
+        table = tables.copies
+        name = func.encode(table.c.digest, "hex")
+        query = (
+            select(name)
+            .where(table.c.state == "held", ~_has_job("erase_copy", "copy", name))
+            .order_by(table.c.seen_at)
+            .limit(most)
+        )
+        return tuple((await self._transaction.connection.scalars(query)).all())
 
     async def held(self) -> tuple[int, datetime | None]:
         """How many copies are still there, and since when the oldest is."""

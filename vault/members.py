@@ -16,7 +16,7 @@ import pyotp
 from sqlalchemy import insert, select, update
 
 from vault import tables
-from vault.credentials import Chosen, Credentials, choose, totp_step
+from vault.credentials import Chosen, Credentials, choose, plain_name, totp_step
 from vault.errors import CannotOpen, Conflict, NotAllowed, NotFound, SignInLocked, SignInRefused
 from vault.passkeys import Passkeys
 from vault.sealing import PrivateKey, lock, new_private_key, open_sealed, seal, unlock
@@ -193,35 +193,41 @@ class Members:
 
     # Signing in ------------------------------------------------------------------------------------------------------
 
-    async def sign_in(self, credentials: Credentials) -> tuple[Member, Cookie] | SignInRefused | SignInLocked:
+    async def sign_in(
+        self, credentials: Credentials, *, counted: bool = False
+    ) -> tuple[Member, Cookie] | SignInRefused | SignInLocked:
         """Check both factors. A refusal is returned, not raised, so that the count of failures is committed.
 
+        `counted`: the caller bounds these tries otherwise, so those of strangers neither stop them nor are forgiven.
         A one-time passphrase has no second factor yet: its session opens nothing but `open_invited`.
         """
         try:
             row = await self.row(tables.members.c.login == self.login(credentials.name), lock=True)
         except NotFound:
             return SignInRefused()
-        key = await self.passphrase_fits(row, credentials)
+        key = await self.passphrase_fits(row, credentials, counted=counted)
         if not isinstance(key, PrivateKey):
             return key
         if row.invited_until is None and not await self._second_factor_fits(row, key, credentials):
-            return await self._refuse(row)
-        await self._transaction.connection.execute(
-            update(tables.members).where(tables.members.c.id == row.id).values(failures=0, locked_until=None)
-        )
+            return await self._refuse(row, counted=counted)
+        if not counted:
+            await self._transaction.connection.execute(
+                update(tables.members).where(tables.members.c.id == row.id).values(failures=0, locked_until=None)
+            )
         return self._member(row), await self._sessions.begin(row.id, key)
 
-    async def passphrase_fits(self, row: Any, credentials: Credentials) -> PrivateKey | SignInRefused | SignInLocked:
-        """The member's key, when the passphrase opens it; otherwise the failure is counted."""
-        if row.locked_until and row.locked_until > self._transaction.now:
+    async def passphrase_fits(
+        self, row: Any, credentials: Credentials, *, counted: bool = False
+    ) -> PrivateKey | SignInRefused | SignInLocked:
+        """The member's key, when the passphrase opens it; otherwise the failure is counted, unless it is already."""
+        if row.locked_until and row.locked_until > self._transaction.now and not counted:
             return SignInLocked()
         if row.invited_until and row.invited_until < self._transaction.now:
-            return await self._refuse(row)
+            return await self._refuse(row, counted=counted)
         try:
             return PrivateKey(unlock(row.private_key, credentials.wrapping_key, f"member-key/{row.id}"))
         except CannotOpen:
-            return await self._refuse(row)
+            return await self._refuse(row, counted=counted)
 
     async def _second_factor_fits(self, row: Any, key: PrivateKey, credentials: Credentials) -> bool:
         """A passkey when one was shown, otherwise the authenticator's code, unless the member wants passkeys only."""
@@ -239,7 +245,9 @@ class Members:
         )
         return True
 
-    async def _refuse(self, row: Any) -> SignInRefused:
+    async def _refuse(self, row: Any, *, counted: bool) -> SignInRefused:
+        if counted:
+            return SignInRefused()
         failures = row.failures + 1
         locked = self._transaction.now + _LOCKED if failures >= _TRIES else None
         await self._transaction.connection.execute(
@@ -286,7 +294,7 @@ class Members:
     def login(self, name: str) -> bytes:
         """The keyed digest by which a sign-in name is found, however it is written."""
         key = self._transaction.ring.service_key("login")
-        return hmac.digest(key, name.strip().casefold().encode("utf-8", "surrogatepass"), hashlib.sha256)
+        return hmac.digest(key, plain_name(name), hashlib.sha256)
 
     def _member(self, row: Any) -> Member:
         name = self._transaction.ring.unlock_for_service(row.name, f"member/{row.id}").decode()

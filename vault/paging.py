@@ -119,6 +119,15 @@ class Alerts:
             raise NotFound
         return _page(row)
 
+    async def case_of(self, page_id: uuid.UUID) -> uuid.UUID:
+        """The case that a page is about; locks nothing. Raises NotFound."""
+        joined = tables.pages.join(tables.alerts, tables.pages.c.alert_id == tables.alerts.c.id)
+        query = select(tables.alerts.c.case_id).select_from(joined).where(tables.pages.c.id == page_id)
+        found: uuid.UUID | None = await self._transaction.connection.scalar(query)
+        if found is None:
+            raise NotFound
+        return found
+
     async def pages(self, alert_id: uuid.UUID) -> tuple[StoredPage, ...]:
         """The pages of an alert, oldest first."""
         table = tables.pages

@@ -15,7 +15,8 @@ from typing import Final
 from sqlalchemy import Table, and_, delete, exists, func, or_, select, text
 from sqlalchemy.sql import ColumnElement
 
-from triage.review import CASE_TABLE, CaseEvent, CaseState, IllegalTransition
+from triage.levels import Level
+from triage.review import CASE_TABLE, WORK, CaseEvent, CaseState, IllegalTransition
 from vault import epochs, tables
 from vault.cases import Case
 from vault.delivery import OutboxState
@@ -27,6 +28,9 @@ from vault.unit import Unit, Vault
 
 MAKE_FINAL: Final = "make_final"
 """The task that runs `make_final`; bot/keeping.py registers it."""
+
+LOOKED_AT: Final = timedelta(days=3)
+"""Within which staff make sure that nobody is in danger before a report that was withdrawn is destroyed."""
 
 _DAY: Final = timedelta(days=1)
 _FINISHED: Final = (CaseState.CLOSED, CaseState.WITHDRAWN)
@@ -85,6 +89,25 @@ async def erase(unit: Unit, erased: Case, *, actor: str) -> None:
     await unit.jobs.later(MAKE_FINAL)
 
 
+async def withdraw(unit: Unit, case: Case) -> bool:
+    """The person takes their report back; True when it is destroyed at once.
+
+    While it shows danger and nobody has dealt with it, somebody may be forcing them: their code dies now, nothing is
+    sent to them any more, and the report goes when staff have closed it, or `LOOKED_AT` after this.
+    """
+    alert = await unit.alerts.of_case(case.id)
+    if not (alert and alert.ringing) and not (case.level is Level.EMERGENCY and case.state in WORK):
+        await erase(unit, case, actor="reporter")
+        return True
+    codes = tables.codes
+    await unit.transaction.connection.execute(delete(codes).where(codes.c.case_id == case.id))
+    await unit.outbox.leave(case.id)
+    await unit.cases.change(case.id, withdrawn_at=unit.transaction.minute, contact_rule="never_first", contact_hours="")
+    unit.audit.add("case.withdrawn", f"case:{case.code}", actor="reporter")
+    await unit.queue_changed()
+    return False
+
+
 async def _erase(unit: Unit, erased: Case, actor: str) -> None:
     """Its lock goes first: with it what the grants hold, and what was sealed to the case, opens no more."""
     after = CASE_TABLE[erased.state].get(CaseEvent.ERASE)
@@ -107,6 +130,7 @@ async def _erase(unit: Unit, erased: Case, actor: str) -> None:
         discreet=False,
         contact_rule="",
         contact_hours="",
+        withdrawn_at=None,
         member_id=None,
         public_key=b"",
     )
@@ -182,11 +206,13 @@ async def _past(unit: Unit, policy: Policy, moment: datetime, *, only: uuid.UUID
 
 
 def _over(policy: Policy, moment: datetime) -> ColumnElement[bool]:
-    """A drill's time counts whatever its state."""
+    """A drill's time counts whatever its state; what was withdrawn goes when staff are done with it."""
     table = tables.cases
     rules = [and_(table.c.state == state, table.c.changed_at <= moment - kept) for state, kept in policy.cases.items()]
     drill = and_(table.c.drill, table.c.state != CaseState.ERASED, table.c.changed_at <= moment - policy.drills)
-    return or_(drill, *rules)
+    gone = or_(table.c.state == CaseState.CLOSED, table.c.withdrawn_at <= moment - LOOKED_AT)
+    withdrawn = and_(table.c.withdrawn_at.is_not(None), gone, table.c.state != CaseState.ERASED)
+    return or_(drill, withdrawn, *rules)
 
 
 def _may_go() -> ColumnElement[bool]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 
 from vault import tables
 from vault.errors import CannotOpen
@@ -65,6 +65,13 @@ class Sessions:
         found = await self._find(cookie, touch=True)
         if found:
             await self._delete(tables.sessions.c.digest == found[0].digest)
+
+    async def is_in(self, member_id: uuid.UUID) -> bool:
+        """Whether this member has a session that is not over."""
+        table, now = tables.sessions, self._transaction.now
+        lasts = (table.c.used_at >= now - _IDLE) & (table.c.created_at >= now - _LONGEST)
+        query = select(table.c.digest).where(table.c.member_id == member_id, lasts).limit(1)
+        return await self._transaction.connection.scalar(query) is not None
 
     async def end_all(self, member_id: uuid.UUID) -> None:
         """End every session of a member."""

@@ -132,6 +132,7 @@ cases = Table(
     _time("changed_at"),
     _time("filed_at", empty=True),
     _time("closed_at", empty=True),
+    _time("withdrawn_at", empty=True),  # the person took it back, and somebody first looks whether all are safe
     Index("ix_cases_queue", "state", "level", "opened_at"),
 )
 
@@ -177,6 +178,7 @@ codes = Table(
     Column("locator", LargeBinary, primary_key=True),
     Column("case_id", Uuid, ForeignKey("cases.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("public_key", LargeBinary, nullable=False),
+    Column("known_to_staff", Boolean, nullable=False, server_default="false"),  # until the person has one of their own
     _time("created_at"),
 )
 
