@@ -211,13 +211,16 @@ class Watch:
         for label, root in self.roots().items():
             for role, process in _family(label, root):
                 try:
-                    self._note(role, Path(f"/proc/{process}"))
+                    self._note(role, Path(f"/proc/{process}"), Path(f"/proc/{root}") if process != root else None)
                 except (FileNotFoundError, ProcessLookupError):  # it ended while we looked
                     continue
                 self.processes.add(process)
 
-    def _note(self, role: str, folder: Path) -> None:
-        self.seen.add((f"command line of {role}", (folder / "cmdline").read_bytes()))
+    def _note(self, role: str, folder: Path, parent: Path | None) -> None:
+        command = (folder / "cmdline").read_bytes()
+        if parent and command == (parent / "cmdline").read_bytes():  # between fork and exec it is its parent still
+            return
+        self.seen.add((f"command line of {role}", command))
         for variable in (folder / "environ").read_bytes().split(b"\0"):
             name = variable.partition(b"=")[0].decode(errors="replace")
             self.seen.add((f"environment of {role}: {name}", variable))

@@ -65,6 +65,7 @@ class FakeActions:
     answers: list[tuple[str, str, str]] = field(default_factory=list)
     acknowledged: list[tuple[str, str]] = field(default_factory=list)
     closings: list[str] = field(default_factory=list)
+    written: list[tuple[str, str]] = field(default_factory=list)
     raised: list[tuple[str, Level]] = field(default_factory=list)
 
     async def answer(self, unit: Unit, case: Case, *, channel: str, address: str, text: str, member: Member) -> str:
@@ -78,6 +79,10 @@ class FakeActions:
             OutboxKind.STAFF, channel, address, {"text": text}, case_id=case.id, state=self.fate
         )
         return str(parcel)
+
+    async def written_down(self, unit: Unit, case: Case, text: str) -> None:
+        """Remember it."""
+        self.written.append((case.code, text))
 
     async def acknowledge(self, unit: Unit, case: Case, member: Member) -> None:
         """As the pager would: the member is among those who have it, and with enough of them it falls silent."""

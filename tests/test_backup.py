@@ -257,7 +257,7 @@ async def test_everything_comes_back_but_who_was_talking(bench: Bench) -> None:
         assert [r.name for r in await unit.responders.all()] == ["Amina"]
         found = await unit.codes.match(possible_keys(CODE, back.ring.salt, [CHEAP, *back.ring.code_efforts]))
         assert found is not None
-        assert [answer.text for answer in await unit.codes.read(found[1])] == ["we are here"]
+        assert [answer.text for answer in await unit.codes.read(found.keys)] == ["we are here"]
         lines = tuple(reversed(await unit.audit.lines()))
     assert verify(lines, checking_key(bench.vault.ring)) == len(lines)
     assert (bench.folder / "home" / "line.yml").read_text(encoding="utf-8") == LINE
@@ -294,6 +294,22 @@ async def test_an_epoch_that_was_lost_never_gets_its_number_again(bench: Bench) 
 async def _sign_in(unit: Any, seed: str, clock: Clock) -> Any:
     credentials = prepare("rosa", PASSPHRASE, pyotp.TOTP(seed).at(clock.now), await unit.members.salt("rosa"))
     return await unit.members.unlock(credentials)
+
+
+async def test_flows_and_words_of_the_line_come_back_and_overwrite_nothing(bench: Bench) -> None:
+    ours = {"flows/contact.yml": "steps: {}\n", "locales/es/messages.po": "# ours\n", "locales/es/sensitive.yml": "x\n"}
+    for name, text in ours.items():
+        (bench.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (bench.folder / name).write_text(text, encoding="utf-8")
+    await bench.make()
+    home = bench.folder / "prepared"
+    (home / "flows").mkdir(parents=True)
+    (home / "flows" / "contact.yml").write_text("mine\n", encoding="utf-8")
+    back = await bench.bring_back(home)
+    found = {name: (home / name).read_text(encoding="utf-8") for name in ours}
+    assert found == {**ours, "flows/contact.yml": "mine\n"}
+    assert not (home / "locales").stat().st_mode & 0o077
+    await back.close()
 
 
 async def test_a_restore_overwrites_nothing(bench: Bench) -> None:

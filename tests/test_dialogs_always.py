@@ -24,6 +24,8 @@ from dialogs.events import (
     Shared,
     Silent,
     Started,
+    Withdraw,
+    Withdrawn,
 )
 from dialogs.lexicon import normal, weight
 from tests.talking import CODE, FLOW, LINE, STORY, Talk, at, means, speaks
@@ -96,7 +98,8 @@ EVENTS = st.one_of(
     st.text(max_size=30).map(lambda text: Said(text=text)),
     st.sampled_from([*BUTTONS, "language:ar", "language:more", "way:human", "x", ":"]).map(lambda o: Chose(option=o)),
     st.sampled_from([Started(), Shared(), Shared(caption=STORY), Silent(), Silent(idle=True), HungUp()]),
-    st.builds(CodeChecked, found=st.booleans(), waiting=st.integers(0, 2)),
+    st.builds(CodeChecked, found=st.booleans(), waiting=st.integers(0, 2), known_to_staff=st.booleans()),
+    st.builds(Withdrawn, at_once=st.booleans()),
 )
 TURNS = st.lists(
     st.tuples(EVENTS, st.sampled_from(MEANINGS), st.booleans(), st.sampled_from([0, 0, 0, 1, 12])), max_size=25
@@ -124,8 +127,8 @@ def test_whatever_happens_nothing_is_lost_and_nobody_is_left_without_a_word(
 def assert_speaks(talk: Talk, event: Event) -> None:
     """The turn ends by asking, resting, or waiting for the vault; only silences and news of codes may go unanswered."""
     last = talk.effects[-1] if talk.effects else None
-    quiet = isinstance(event, Silent | HungUp | CodeChecked)
-    assert isinstance(last, Ask | End | OpenCode) or quiet, (event, talk.effects)
+    quiet = isinstance(event, Silent | HungUp | CodeChecked | Withdrawn)
+    assert isinstance(last, Ask | End | OpenCode | Withdraw) or quiet, (event, talk.effects)
     if isinstance(last, Ask):
         assert talk.state.phase is Phase.ASKING
     if isinstance(last, End):

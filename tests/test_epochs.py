@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from bot.erasing import Erasing
+from bot.chats import Chats
 from bot.house import House
 from bot.jobs import Jobs
 from bot.keeping import Keeping, findings, watching
@@ -424,7 +424,7 @@ async def test_jobs_that_meet_a_destroyed_epoch_end_calmly_and_are_not_tried_aga
     await jobs.rest(who.value.hex(), "1")
     for parcel in (ids["answer"], ids["staff"]):
         await Sending(house).deliver(str(parcel))
-        await Erasing(house).erase_chat(str(parcel))
+        await Chats(house).erase_chat(str(parcel))
     assert {s for (s,) in await rows(house.vault, "SELECT state FROM outbox")} == {"failed"}
     assert await rows(house.vault, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
 
@@ -477,8 +477,8 @@ async def test_return_codes_are_tried_with_every_effort_that_may_have_made_them(
     async with vault.unit() as unit:
         found = await unit.codes.match(candidates)
         assert found is not None
-        assert found[0] == case.id
-        assert [answer.text for answer in await unit.codes.read(found[1])] == ["we are here"]
+        assert found.case_id == case.id
+        assert [answer.text for answer in await unit.codes.read(found.keys)] == ["we are here"]
         assert await unit.codes.match(possible_keys("1234567890123451", vault.ring.salt, [CHEAP])) is None
         assert await unit.codes.match(()) is None
 

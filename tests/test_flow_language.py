@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from dialogs.checks import FLOWS, check_phrases, edges, load_flow, phrases_of
 from dialogs.flow import Flow, Kind, resolve
 from dialogs.marked import BadFile, load, read
-
-CARRIER_WORDS = set("stop stopall unsubscribe cancel end quit revoke optout start yes unstop help info".split())
+from dialogs.verdict import RESERVED
 
 
 class Clerk(BaseModel):
@@ -237,15 +236,15 @@ def test_no_reserved_carrier_word_is_ever_needed(intake: Flow) -> None:
     """Twilio answers these itself or opts the person out: every key is a digit, or the star of a keypad."""
     keys = {choice.key for step in intake.steps.values() for choice in step.choices} | {k.key for k in intake.main.keys}
     assert all(re.fullmatch(r"[0-9*]", key) for key in keys)
-    assert not keys & CARRIER_WORDS
+    assert not keys & {word.casefold() for word in RESERVED}
 
 
 def test_every_question_can_be_skipped(intake: Flow) -> None:
-    assert all(step.skip for step in intake.steps.values() if step.kind is not Kind.PASSAGE)
+    assert all(step.skip for step in intake.steps.values() if step.asks)
 
 
 def test_free_text_is_welcome_at_every_question(intake: Flow) -> None:
-    assert all(step.words for step in intake.steps.values() if step.kind is not Kind.PASSAGE)
+    assert all(step.words for step in intake.steps.values() if step.asks)
 
 
 def test_danger_is_reached_in_one_step_and_needs_no_form(intake: Flow) -> None:

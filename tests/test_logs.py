@@ -5,6 +5,7 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from io import StringIO
@@ -27,13 +28,13 @@ def written() -> StringIO:
 @pytest.fixture
 def libraries() -> Iterator[None]:
     """Libraries' logging, put back as it was."""
-    root, hook = logging.getLogger(), sys.excepthook
+    root, hook, lost, thread = logging.getLogger(), sys.excepthook, sys.unraisablehook, threading.excepthook
     handlers, level = root.handlers, root.level
     yield
     root.handlers = handlers
     root.setLevel(level)
     logging.captureWarnings(capture=False)
-    sys.excepthook = hook
+    sys.excepthook, sys.unraisablehook, threading.excepthook = hook, lost, thread
 
 
 def lines(written: StringIO) -> list[dict[str, object]]:
@@ -152,6 +153,27 @@ def test_the_error_that_ends_a_process_leaves_its_class_and_place_and_never_its_
     assert "canary" not in done.stdout + done.stderr
     (line,) = [json.loads(line) for line in done.stderr.splitlines()]
     assert (line["event"], line["error"], line["where"]) == ("process.failed", "ValueError", "<string>:3")
+
+
+@pytest.mark.parametrize(
+    ("program", "event"),
+    [
+        (
+            "class Dying:\n    def __del__(self): raise ValueError(words)\nDying()",
+            "process.lost_failure",
+        ),
+        (
+            "import threading\nt = threading.Thread(target=lambda: int(words))\nt.start(); t.join()",
+            "process.thread_failed",
+        ),
+    ],
+)
+def test_an_error_that_nobody_can_catch_leaves_its_class_and_never_its_text(program: str, event: str) -> None:
+    start = f"from bot.logs import Log, quiet_libraries\nquiet_libraries(Log())\nwords = {CANARY!r}\n"
+    done = subprocess.run([sys.executable, "-c", start + program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "canary" not in done.stdout + done.stderr
+    (line,) = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (line["event"], line["error"]) == (event, "ValueError")
 
 
 # Every call -------------------------------------------------------------------------------------------------------

@@ -1,20 +1,22 @@
 """The words: complete in every language, both twins, short enough, and harmless where they must be."""
 
 import shutil
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from channels.segments import fold, segments
+from dialogs.budgets import over_budget, question
 from dialogs.checks import check_phrases, load_flow
-from dialogs.conversation import Conversation, Mode, Phase
-from dialogs.flow import Flow, Kind
+from dialogs.conversation import Mode
+from dialogs.discreet import gives_away
+from dialogs.flow import Flow
+from dialogs.line import LineFacts
 from dialogs.marked import BadFile
-from dialogs.phrases import LOCALES, NoSuchPhrase, Phrases, check, is_telling, load_locales, load_phrases, placeholders
-from dialogs.rehearsal import Rehearsal, rehearsal_line
-from dialogs.walking import Turn, ask
-from understanding.meaning import UNREAD
+from dialogs.phrases import LOCALES, NoSuchPhrase, Phrases, check, load_locales, load_phrases, placeholders
+from dialogs.rehearsal import rehearsal_line
 
 LANGUAGES = [tag for tag, locale in load_locales().items() if locale.complete]
 VALUES = {"line": "Harborline", "cover": "Corner Laundry", "emergency": "112"}
@@ -31,8 +33,8 @@ def catalogue() -> Phrases:
 
 
 @cache
-def rehearsing(tag: str) -> Rehearsal:
-    return Rehearsal(flow=intake(), phrases=catalogue(), line=rehearsal_line(catalogue(), tag, "sms"))
+def practice() -> LineFacts:
+    return rehearsal_line(catalogue(), "en", "sms")
 
 
 @pytest.fixture
@@ -64,44 +66,37 @@ def test_the_intake_flow_asks_for_no_phrase_that_is_missing(phrases: Phrases) ->
 
 def asked(tag: str, step: str, mode: Mode) -> str:
     """The question of a step with its choices, as it goes out by SMS."""
-    rehearsal = rehearsing(tag)
-    conversation = Conversation(phase=Phase.ASKING, step=step, language=tag, mode=mode)
-    turn = Turn(
-        flow=rehearsal.flow, line=rehearsal.line, meaning=UNREAD, conversation=conversation, away=False, urgent=False
-    )
-    return rehearsal.at(conversation).render(ask(turn).effects)
+    return question(intake(), catalogue(), practice(), step, tag, mode)
 
 
 @pytest.mark.parametrize("tag", LANGUAGES)
 @pytest.mark.parametrize("mode", list(Mode))
-def test_the_first_question_with_its_choices_is_one_segment(phrases: Phrases, tag: str, mode: Mode) -> None:
+def test_the_first_question_with_its_choices_is_one_segment(tag: str, mode: Mode) -> None:
     for step in ("safe", "again.safe"):
         text = asked(tag, step, mode)
         assert cost(text) == 1, f"{len(text)} characters: {text}"
 
 
 @pytest.mark.parametrize("tag", LANGUAGES)
-@pytest.mark.parametrize("mode", list(Mode))
-def test_every_other_question_with_its_choices_is_at_most_two_segments(phrases: Phrases, tag: str, mode: Mode) -> None:
-    flow = intake()
-    long = {
-        name: text
-        for name, step in flow.steps.items()
-        if step.kind is not Kind.PASSAGE and cost(text := asked(tag, name, mode)) > 2
-    }
-    assert not long
+def test_other_questions_are_two_segments_and_three_with_all_that_is_said_once_before_them(tag: str) -> None:
+    assert over_budget(intake(), load_phrases(languages=[tag, "en"]), practice(), cost) == []
 
 
 @pytest.mark.parametrize("tag", LANGUAGES)
 @pytest.mark.parametrize("mode", list(Mode))
-def test_with_all_that_is_said_once_before_it_a_question_is_at_most_three_segments(
-    phrases: Phrases, tag: str, mode: Mode
-) -> None:
+def test_a_question_as_it_is_measured_shows_all_of_its_choices(tag: str, mode: Mode) -> None:
     for name, step in intake().steps.items():
-        before = [phrases.text(f"{family}.sms", tag, mode, VALUES) for family in step.once]
-        if step.kind is not Kind.PASSAGE and before:
-            text = "\n".join([*before, asked(tag, name, mode)])
-            assert cost(text) <= 3, f"{name}: {text}"
+        for choice in step.choices:
+            label = catalogue().text(choice.label, tag, mode, VALUES)
+            assert f"{choice.key} {label}" in asked(tag, name, mode)
+
+
+def test_a_question_over_its_budget_is_found_with_the_place_that_asks_it_and_the_place_of_its_words() -> None:
+    long = replace(practice(), name="The Harbour House Line of the Northern Islands and Coasts")
+    found = over_budget(intake(), catalogue(), long, cost)
+    place = next(problem for problem in found if "`safe` takes 2 segments in zh (plain)" in problem)
+    assert place.startswith(f"{intake().where('safe')}: ")
+    assert place.endswith(f"shorten its words in {catalogue().catalogue['zh']['safe'].at}")
 
 
 @pytest.mark.parametrize("tag", LANGUAGES)
@@ -132,7 +127,7 @@ def test_the_sentence_for_somebody_who_cannot_talk_is_harmless_in_both_modes(phr
     for tag, locale in phrases.locales.items():
         for mode in Mode:
             text = phrases.text("later.parked", tag, mode, {})
-            assert not any(is_telling(text, word, locale.script) for word in locale.sensitive), (tag, text)
+            assert not gives_away(text, phrases.sensitive[tag], locale.script), (tag, text)
 
 
 # Looking words up -------------------------------------------------------------------------------------------------
@@ -166,6 +161,7 @@ def folder(tmp_path: Path) -> Path:
     for tag in ("en", "es"):
         (tmp_path / tag).mkdir()
         shutil.copy(LOCALES / tag / "meta.yml", tmp_path / tag)
+        shutil.copy(LOCALES / tag / "sensitive.yml", tmp_path / tag)
         (tmp_path / tag / "messages.po").write_text(
             '#. max 1 segment\nmsgid "hello"\nmsgstr "{line} here"\n\n'
             'msgctxt "discreet"\nmsgid "hello"\nmsgstr "{cover} here"\n\n'
@@ -195,8 +191,8 @@ def test_a_small_catalogue_is_complete(folder: Path) -> None:
         ('#. max 1 segment\nmsgid "hello"', '#, fuzzy\nmsgid "hello"', "translate `hello`"),
         ('msgctxt "discreet"', 'msgctxt "formal"', "translate the discreet twin of `hello`"),
         ("{line}", "{lyne}", "`hello` must have these placeholders and no other: line"),
-        ("{cover}", "{line}", "`hello` (discreet) must have these placeholders and no other: cover"),
-        ('msgstr "mine"', 'msgsrt "mine"', "locales/es/messages.po:1:1: "),
+        ("{cover}", "{line}", "the discreet twin of `hello` must have these placeholders and no other: cover"),
+        ('msgstr "mine"', 'msgsrt "mine"', "locales/es/messages.po:11:1: "),
     ],
 )
 def test_a_language_that_is_not_complete_is_refused(folder: Path, old: str, new: str, said: str) -> None:
@@ -238,24 +234,7 @@ def test_a_phrase_over_its_budget_is_found(folder: Path) -> None:
 
 def test_a_twin_that_tells_is_found(folder: Path) -> None:
     spoil(folder, "{cover} here", "{cover}: la policía viene")
-    assert "the discreet twin of `hello` says `policía`" in check(load_phrases(folder), cost)[0]
-
-
-@pytest.mark.parametrize(
-    ("text", "word", "script", "telling"),
-    [
-        ("We ship to Traffickers", "traffick", "Latn", True),
-        ("I am unsafe", "safe", "Latn", False),  # only beginnings, or "report" would forbid "airport"
-        ("خط سريع", "سري", "Arab", False),
-        ("رقم سري", "سري", "Arab", True),
-        ("اتصل بالشرطة.", "شرطة", "Arab", True),
-        ("यह भागना नहीं", "भाग", "Deva", False),
-        ("कोई खतरा है?", "खतरा", "Deva", True),
-        ("现在安全吗", "安全", "Hans", True),
-    ],
-)
-def test_sensitive_words_are_found_as_each_script_writes_them(text: str, word: str, script: str, telling: bool) -> None:
-    assert is_telling(text, word, script) is telling
+    assert "the discreet twin of `hello` says `polic`" in check(load_phrases(folder), cost)[0]
 
 
 def test_placeholders_are_the_names_between_braces() -> None:

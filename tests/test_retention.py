@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -28,7 +29,7 @@ from vault.errors import CannotOpen, Erased, RingBehind
 from vault.glance import newest
 from vault.keys import KeyRing, begin_erasure_key, read_key_ring
 from vault.paging import StoredAlert
-from vault.retention import MAKE_FINAL, Policy, clear_traces, erase, erase_due, make_final, overdue
+from vault.retention import LOOKED_AT, MAKE_FINAL, Policy, clear_traces, erase, erase_due, make_final, overdue, withdraw
 from vault.sealing import SEED_BYTES, PrivateKey, PublicKey, open_sealed, seal, unlock
 from vault.unit import Unit, Vault, database_engine, job_app
 
@@ -104,6 +105,75 @@ async def test_a_case_is_erased_when_the_time_of_its_state_is_over_and_not_befor
     assert await erase_due(vault, POLICY) == 1
     assert await states(vault) == {case.code: "erased"}
     assert await erase_due(vault, POLICY) == 0
+
+
+async def withdrawn(vault: Vault, case: Case) -> bool:
+    """The person takes this case back; True when it was destroyed at once."""
+    async with vault.unit() as unit:
+        return await withdraw(unit, await unit.cases.get(case.id, lock=True))
+
+
+async def test_what_the_person_takes_back_is_destroyed_at_once(vault: Vault) -> None:
+    team = await found_team(vault)
+    case = await full_case(vault, state=CaseState.OPEN, level=Level.HIGH)
+    assert await withdrawn(vault, case)
+    assert await states(vault) == {case.code: "erased"}
+    with pytest.raises(Erased):
+        await read(vault, (await one(vault, case)), team)
+    for table in CASE_TABLES:
+        assert await rows(vault, f"SELECT * FROM {table}") == []  # noqa: S608 - names of our own tables
+    assert MAKE_FINAL in [row.task_name for row in await rows(vault, "SELECT task_name FROM procrastinate_jobs")]
+
+
+@pytest.mark.parametrize("dealt_with", [CaseState.ANSWERED, CaseState.CLOSED])
+async def test_an_emergency_that_staff_have_dealt_with_is_destroyed_at_once_too(
+    vault: Vault, dealt_with: CaseState
+) -> None:
+    await found_team(vault)
+    assert await withdrawn(vault, await full_case(vault, state=dealt_with, level=Level.EMERGENCY))
+
+
+async def test_an_emergency_that_nobody_has_dealt_with_goes_when_staff_have_looked(vault: Vault) -> None:
+    """Whoever is forced to take a report back, with a hand on the phone, must still be looked for."""
+    team = await found_team(vault)
+    case = await full_case(vault, state=CaseState.OPEN, level=Level.EMERGENCY)
+    assert not await withdrawn(vault, case)
+    case = await one(vault, case)
+    assert (case.state, case.contact_rule) == (CaseState.OPEN, "never_first")
+    assert await rows(vault, "SELECT * FROM codes") == []
+    assert await rows(vault, "SELECT * FROM outbox WHERE sealed IS NOT NULL") == []
+    assert await read(vault, case, team) == [WORDS]
+    async with vault.unit() as unit:
+        await unit.cases.change(case.id, state=CaseState.CLOSED)
+    assert await erase_due(vault, POLICY) == 1
+    assert await states(vault) == {case.code: "erased"}
+
+
+async def test_a_ringing_case_is_kept_until_somebody_has_looked_and_then_goes_by_itself(
+    vault: Vault, clock: Clock
+) -> None:
+    await found_team(vault)
+    case = await full_case(vault, state=CaseState.OPEN, level=Level.HIGH)
+    await ring(vault, case, ringing=True)
+    assert not await withdrawn(vault, case)
+    clock.now += LOOKED_AT
+    assert await erase_due(vault, POLICY) == 0  # it rings still
+    await ring(vault, case, ringing=False)
+    assert await erase_due(vault, POLICY) == 1
+
+
+async def ring(vault: Vault, case: Case, *, ringing: bool) -> None:
+    """Let the case's alert ring, or fall silent."""
+    async with vault.unit() as unit:
+        alert = await unit.alerts.of_case(case.id)
+        assert alert
+        await unit.alerts.save(replace(alert, ringing=ringing))
+
+
+async def one(vault: Vault, case: Case) -> Case:
+    """The case as it is stored now."""
+    async with vault.unit() as unit:
+        return await unit.cases.get(case.id)
 
 
 @pytest.mark.parametrize("state", [CaseState.OPEN, CaseState.ASSIGNED])
@@ -423,7 +493,7 @@ async def _leave_traces(unit: Unit) -> None:
     await unit.outbox.set(settled, OutboxState.REACHED)
     await unit.outbox.put(OutboxKind.ANSWER, "sms", "+15550100777", {"text": "on its way"})
     gone, _ = await unit.copies.note("sms", [f"messages/{uuid.uuid4()}", f"messages/{uuid.uuid4()}"])
-    await unit.copies.tried(gone, erased=True)
+    await unit.copies.gone(gone)
 
 
 async def test_traces_are_cleared_when_their_time_is_over_and_what_is_still_due_is_not(
@@ -451,7 +521,7 @@ async def test_the_console_can_count_copies_by_channel(vault: Vault, clock: Cloc
     clock.later(hours=2)
     async with vault.unit() as unit:
         first, _ = await unit.copies.note("sms", ["messages/1", "messages/2"])
-        await unit.copies.tried(first, erased=False)
+        await unit.copies.trying(first)
         voice, sms = await unit.copies.by_channel()
     assert (voice.channel, voice.count, voice.tries) == ("voice", 1, 0)
     assert (sms.channel, sms.count, sms.tries) == ("sms", 2, 1)

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from carriers.handset import Phone
-from tests.test_journeys import answered, cases, says
+from tests.test_journeys import answered, cases, folded, says
 from tests.world import Desk, World
 
 pytestmark = [
@@ -208,3 +208,60 @@ async def test_erase_removes_both_sides_of_a_chat_and_staffs_words_too(world: Wo
     await chat.press(says("label.yes"))
     await chat.receives(says("erase.done"), within=15)
     await world.until(lambda: not chat.screen(), "something is still on the phone", within=100)
+
+
+async def written_down(desk: Desk, text: str) -> tuple[str, str]:
+    """A member writes a report down; the case's code and the return code for the person."""
+    page = await desk.page("/cases/new")
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
+    form = hidden | {"text": text, "language": "en", "level": "standard"}
+    async with desk.session.post(f"{desk.url}/cases/new", data=form, headers={"Origin": desk.url}) as answer:
+        page = await answer.text()
+    shown, case = re.search(r"<code>([0-9 ]+)</code>", page), re.search(r"/cases/(\d{6})", page)
+    assert shown
+    assert case
+    return case[1], shown[1]
+
+
+async def test_a_code_that_staff_have_seen_is_replaced_by_one_that_only_the_person_knows(
+    world: World, desk: Desk
+) -> None:
+    code, known = await written_down(desk, "The bakery on Mill Road keeps our passports, says a man at the desk")
+    await desk.do(code, "answer", text="We have a lawyer for you.")
+    person = world.phone()
+    await answered(person, known, "again.safe")
+    shown = await _receives_any(person, "1")
+    assert "We have a lawyer for you." in shown
+    assert folded(says("code.confirm", "en")) in folded(shown)
+    own = re.sub(r"\D", "", shown.split("new code", maxsplit=1)[1])[:16]
+    assert own != re.sub(r"\D", "", known)
+    await answered(person, own[-4:], "code.menu")
+    stranger = world.phone()  # whoever read it over a shoulder
+    await answered(stranger, known, "code.not_opened")
+    again = world.chat()
+    await again.text(own)
+    await again.receives(says("again.safe", "en"), within=15)
+
+
+async def test_a_report_is_taken_back_with_the_end_of_its_code(world: World) -> None:
+    code, person = await told(world)
+    await answered(person, "9", "code.offer")
+    given = await answered(person, "1", "code.confirm")
+    digits = re.sub(r"\D", "", given.split("\n", maxsplit=1)[0])
+    await answered(person, digits[-4:], "done")
+    other = world.phone()
+    await answered(other, digits, "again.safe")
+    await answered(other, "1", "code.menu")
+    await answered(other, "3", "withdraw.sure")
+    wrong = f"{(int(digits[-4:]) + 1) % 10_000:04d}"
+    await answered(other, wrong, "withdraw.again")
+    assert world.rows("SELECT state FROM cases WHERE code = %s", code) == [("open",)]
+    await answered(other, digits[-4:], "withdraw.done")
+    assert world.rows("SELECT state FROM cases WHERE code = %s", code) == [("erased",)]
+    entries = "SELECT count(*) FROM entries e JOIN cases c ON c.id = e.case_id WHERE code = %s"
+    assert world.rows(entries, code) == [(0,)]
+    await answered(world.phone(), digits, "code.not_opened")
+    before = cases(world)
+    await person.text("The bakery on Mill Road has three new girls in the cellar")  # the old phone begins anew
+    await person.receives(within=15)
+    assert len(cases(world) - before) == 1

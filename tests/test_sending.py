@@ -229,7 +229,8 @@ async def test_a_text_too_long_for_one_message_goes_out_whole_in_several(provide
     bodies = [asked.get("Body") for asked in provider.asked]
     assert all(len(body) <= 1600 for body in bodies)
     assert " ".join(bodies).split() == [*words.split(), "1", "Yes", "2", "No"]
-    assert [bool(asked.get("StatusCallback")) for asked in provider.asked] == [False, True]
+    status = "https://line.example/twilio/status"
+    assert [asked.get("StatusCallback") for asked in provider.asked] == [status, f"{status}?ref=page-7"]
     await close(line)
 
 
@@ -317,16 +318,27 @@ async def test_unknown_news_changes_nothing() -> None:
 )
 async def test_a_copy_is_gone_only_when_twilio_no_longer_finds_it(copy: str, path: str, provider: Provider) -> None:
     line = way(ChannelName.SMS, provider.url)
+    if copy in FIRST:
+        provider.next(200, {"sid": "SM1", "body": "", "num_media": "0", "recordings": []})
     provider.next(204, "")
     provider.next(*twilio_error(20404, 404, "not found"))
     assert await line.adapter.erase_copy(copy) is True
     address = f"/2010-04-01/Accounts/{SID}/{path}.json"
-    assert [(asked.method, asked.path) for asked in provider.asked] == [("DELETE", address), ("GET", address)]
+    asked = [(asked.method, asked.path) for asked in provider.asked]
+    assert asked[-2:] == [("DELETE", address), ("GET", address)]
+    assert asked[:-2] == ([first] if (first := FIRST.get(copy)) else [])
     await close(line)
+
+
+FIRST = {
+    "messages/SM1": ("POST", f"/2010-04-01/Accounts/{SID}/Messages/SM1.json"),  # its words are emptied
+    "calls/CA1": ("GET", f"/2010-04-01/Accounts/{SID}/Calls/CA1/Recordings.json"),
+}
 
 
 async def test_a_copy_that_is_still_there_is_not_called_gone(provider: Provider) -> None:
     line = way(ChannelName.SMS, provider.url)
+    provider.next(200, {"sid": "SM1", "body": "", "num_media": "0"})
     provider.next(204, "")
     provider.next(200, {"sid": "SM1", "body": "still here"})
     assert await line.adapter.erase_copy("messages/SM1") is False

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from channels.messages import Address, Answer, ChannelName, Choice, Incoming, IncomingKind, NotKept, Outgoing, SendError
-from channels.telegram import Telegram
+from channels.telegram import Erased, Telegram
 from tests.channel_bench import (
     ANSWER,
     BOT_TOKEN,
@@ -85,7 +85,10 @@ async def test_a_message_becomes_what_it_says_and_nothing_more(bot: Telegram, ho
     "update",
     [
         {"update_id": 1},
-        {"update_id": 1, "edited_message": message("x")["message"]},
+        {"update_id": 1, "edited_message": message("2")["message"]},
+        {"update_id": 1, "edited_message": message(location={"latitude": 1.5, "longitude": 2.5})["message"]},
+        {"update_id": 1, "edited_message": message("/start again")["message"]},
+        {"update_id": 1, "edited_message": message(photo=[{"file_id": "a"}])["message"]},
         {"update_id": 1, "my_chat_member": {"chat": {"id": CHAT, "type": "private"}}},
         {"update_id": 1, "message": {**message("x")["message"], "chat": {"id": -5, "type": "group"}}},
         {"update_id": 1, "channel_post": {"chat": {"id": -5, "type": "channel"}, "text": "x"}},
@@ -96,6 +99,21 @@ async def test_a_message_becomes_what_it_says_and_nothing_more(bot: Telegram, ho
 async def test_what_is_not_from_one_person_is_taken_and_ignored(bot: Telegram, house: House, update: object) -> None:
     assert await takes(bot, house, update) == 200
     assert (house.incoming, house.refusals) == ([], [])
+
+
+@pytest.mark.parametrize("field", ["text", "caption"])
+async def test_words_that_were_corrected_are_told_once_more_as_a_message_of_their_own(
+    bot: Telegram, house: House, field: str
+) -> None:
+    first, second = {"text": "He is a guard"}, {field: "He has a gun"}
+    assert await takes(bot, house, message(number=5, **first)) == 200
+    edited = {"update_id": 6, "edited_message": message(number=5, edit_date=1700000009, **second)["message"]}
+    assert await takes(bot, house, edited) == 200
+    assert [(i.id, i.kind, i.text) for i in house.incoming] == [
+        ("u5", IncomingKind.TEXT, "He is a guard"),
+        ("u6", IncomingKind.TEXT, "He has a gun"),
+    ]
+    assert {incoming.copies for incoming in house.incoming} == {("telegram/45",)}, "in the chat it is one message"
 
 
 async def test_a_button_is_a_choice_and_its_waiting_mark_and_buttons_go_away(
@@ -171,14 +189,24 @@ async def test_only_a_telegram_address_is_written_to(bot: Telegram, provider: Pr
 
 
 async def test_a_message_is_erased_in_its_chat(bot: Telegram, provider: Provider) -> None:
-    assert await bot.erase(TO, 321) is True
+    assert await bot.erase(TO, 321) is Erased.GONE
     (asked,) = provider.asked
     assert (methods(provider), asked.get("chat_id"), asked.get("message_id")) == (["deleteMessage"], str(CHAT), "321")
 
 
 async def test_a_message_older_than_telegram_allows_is_not_called_erased(bot: Telegram, provider: Provider) -> None:
     provider.next(*telegram_error(400, "Bad Request: message can't be deleted"))
-    assert await bot.erase(TO, 321) is False
+    assert await bot.erase(TO, 321) is Erased.REFUSED
+
+
+async def test_a_message_that_is_no_longer_there_is_gone(bot: Telegram, provider: Provider) -> None:
+    provider.next(*telegram_error(400, "Bad Request: message to delete not found"))
+    assert await bot.erase(TO, 321) is Erased.GONE
+
+
+async def test_a_chat_that_does_not_exist_is_not_called_erased(bot: Telegram, provider: Provider) -> None:
+    provider.next(*telegram_error(400, "Bad Request: chat not found"))
+    assert await bot.erase(TO, 321) is Erased.REFUSED
 
 
 async def test_an_erasure_that_could_not_be_tried_is_an_error(bot: Telegram, provider: Provider) -> None:
@@ -196,7 +224,7 @@ async def test_the_webhook_is_registered_with_its_secret_and_only_for_what_we_re
     await bot.register_webhook("https://line.example/", SECRET)
     (asked,) = provider.asked
     assert (asked.get("url"), asked.get("secret_token")) == ("https://line.example/telegram/webhook", SECRET)
-    assert asked.get("allowed_updates") == '["message", "callback_query"]'
+    assert asked.get("allowed_updates") == '["message", "edited_message", "callback_query"]'
 
 
 # Polling ----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from vault.sealing import unlock
 from vault.unit import DATABASE_AWAY, Vault, database_engine, job_app
 
 NUMBER = "+15550100777"
+EVER = {"until": START + timedelta(days=9), "hurry": START}
 STATE = {"step": "facts.where", "chosen": {"way": "report"}}
 
 
@@ -222,10 +223,10 @@ async def test_the_messages_of_a_chat_are_noted_once_and_removed_one_by_one(vaul
         for number in (7, 5, 7, 2**40):
             await unit.chat_messages.note(b"p" * 32, number)
         await unit.chat_messages.note(b"q" * 32, 6)
-        assert await unit.chat_messages.some([b"p" * 32], 2) == (2**40, 7)
-        await unit.chat_messages.gone([b"p" * 32], [7, 2**40, 6])
-        assert await unit.chat_messages.some([b"p" * 32], 9) == (5,)
-        assert await unit.chat_messages.some([b"q" * 32], 9) == (6,)
+        assert await unit.chat_messages.some([b"p" * 32], 2, **EVER) == (2**40, 7)
+        assert await unit.chat_messages.gone([b"p" * 32], [7, 2**40, 6]) == 2
+        assert await unit.chat_messages.some([b"p" * 32], 9, **EVER) == (5,)
+        assert await unit.chat_messages.some([b"q" * 32], 9, **EVER) == (6,)
 
 
 async def test_messages_too_old_to_delete_are_forgotten(vault: Vault, clock: Clock) -> None:
@@ -235,7 +236,7 @@ async def test_messages_too_old_to_delete_are_forgotten(vault: Vault, clock: Clo
     async with vault.unit() as unit:
         await unit.chat_messages.note(b"p" * 32, 2)
         await unit.chat_messages.forget_before(START)
-        assert await unit.chat_messages.some([b"p" * 32], 9) == (2,)
+        assert await unit.chat_messages.some([b"p" * 32], 9, **EVER) == (2,)
 
 
 async def test_words_wait_sealed_until_they_were_read(vault: Vault) -> None:

@@ -183,6 +183,43 @@ async def test_an_answer_left_while_others_are_said_goes_on_waiting(vault: Vault
         assert [answer.text for answer in await unit.codes.read(keys)] == ["second"]
 
 
+async def test_a_code_that_staff_know_lives_until_the_person_has_shown_one_of_their_own(vault: Vault) -> None:
+    await found_team(vault)
+    theirs, own, newer = keys_of(1), keys_of(2), keys_of(3)
+    async with vault.unit() as unit:
+        case = await open_case(unit)
+        await unit.codes.give(case.id, theirs, known_to_staff=True)
+        await unit.codes.settle(case.id)  # there is no other yet: nobody is locked out
+        for keys in (own, newer):  # the message with `own` got lost
+            await unit.codes.give(case.id, keys)
+            match = await unit.codes.match([theirs])
+            assert match
+            assert match.known_to_staff
+        assert await unit.codes.match([own]) is None
+        await unit.codes.settle(case.id)
+        assert await unit.codes.match([theirs]) is None
+        match = await unit.codes.match([newer])
+        assert match
+        assert not match.known_to_staff
+
+
+async def test_while_a_case_has_two_codes_an_answer_waits_under_both(vault: Vault) -> None:
+    await found_team(vault)
+    theirs, own = keys_of(1), keys_of(2)
+    async with vault.unit() as unit:
+        case = await open_case(unit)
+        await unit.codes.give(case.id, theirs, known_to_staff=True)
+        await unit.codes.leave(case.id, "from before")
+        await unit.codes.give(case.id, own)
+        assert len(await unit.codes.pass_on(case.id, ["from before"])) == 1
+        await unit.codes.leave(case.id, "from after")
+        for keys in (theirs, own):
+            assert [answer.text for answer in await unit.codes.read(keys)] == ["from before", "from after"]
+        await unit.codes.settle(case.id)
+        assert await unit.codes.read(theirs) == ()
+        assert [answer.text for answer in await unit.codes.read(own)] == ["from before", "from after"]
+
+
 async def test_an_answer_under_a_code_opens_with_that_code_alone(vault: Vault) -> None:
     team = await found_team(vault)
     keys = keys_of(1)
@@ -223,11 +260,11 @@ async def test_a_copy_is_entered_once_and_held_until_the_provider_confirms(vault
     clock.later(minutes=10)
     async with vault.unit() as unit:
         (third,) = await unit.copies.note("sms", ["messages/SM1", "calls/CA1"])
-        await unit.copies.tried(first, erased=False)
+        assert [await unit.copies.trying(first) for _ in range(2)] == [1, 2]
         assert await unit.copies.held() == (3, START.replace(minute=0, second=0, microsecond=0))
         assert await unit.copies.look(first) == ("sms", "messages/SM1")
         for copy in (first, second):
-            await unit.copies.tried(copy, erased=True)
+            await unit.copies.gone(copy)
         assert (await unit.copies.held())[0] == 1
         assert await unit.copies.look(first) is None, "its id goes with it"
         assert await unit.copies.look(third) == ("sms", "calls/CA1")

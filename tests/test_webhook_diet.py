@@ -232,6 +232,25 @@ def pages(more: dict[str, str]) -> Case:
     return Case(request=request, kind=IncomingKind.DIGITS, texts=texts)
 
 
+def picked_up(more: dict[str, str]) -> Case:
+    """A phone that was rung for a caller: the one who was called is in To."""
+    sid = "CA" + "2" * 32
+    named = {"CallSid": sid, "From": LINE, "To": PERSON, "Digits": "1"}
+    texts = (f"{sid}:whisper:2", PERSON, "1", "page-7", f"calls/{sid}")
+    request = form("/twilio/voice/whisper?ref=page-7&n=2", named, more)
+    return Case(request=request, kind=IncomingKind.DIGITS, texts=texts)
+
+
+def put_through(more: dict[str, str]) -> Case:
+    """The caller is back: of the other leg only its id and how it ended."""
+    sid, leg = "CA" + "2" * 32, "CA" + "4" * 32
+    named = {"CallSid": sid, "From": PERSON, "To": LINE, "CallStatus": "in-progress", "DialCallStatus": "busy"}
+    named |= {"DialCallSid": leg, "DialBridged": "false"}
+    texts = (f"{sid}:4", PERSON, "busy", "page-7", f"calls/{sid}", f"calls/{leg}")
+    request = form("/twilio/voice/step?n=4&ref=page-7", named, more)
+    return Case(request=request, kind=IncomingKind.DIALLED, texts=texts)
+
+
 def hangups(more: dict[str, str]) -> Case:
     sid = "CA" + "2" * 32
     named = {"CallSid": sid, "From": PERSON, "To": LINE, "CallStatus": "completed"}
@@ -247,6 +266,8 @@ TWILIO: Final = {
     "speech": (ChannelName.VOICE, VOICE, speech),
     "digits": (ChannelName.VOICE, VOICE, digits),
     "page": (ChannelName.VOICE, VOICE, pages),
+    "picked up": (ChannelName.VOICE, VOICE, picked_up),
+    "put through": (ChannelName.VOICE, VOICE, put_through),
     "hang-up": (ChannelName.VOICE, VOICE, hangups),
 }
 DIET = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))

@@ -1,0 +1,131 @@
+"""`make fuzz`: a million damaged inputs to every parser of bytes from outside; writes bench/fuzz.md.
+
+Each parser has a process of its own, so that one that crashes or hangs is a finding and not the end of the run.
+`INPUTS`, `MINUTES` (for each parser), `SEED` and `ONLY` (names, separated by commas) change it.
+"""
+
+import asyncio
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from tests.fuzzing import Fuzzed, fuzz
+from tests.parsers import parsers
+
+RESULTS: Final = Path(__file__).parent / "fuzz.md"
+_CHILD: Final = "--parser"
+_HUNG: Final = 120.0  # seconds beyond its time after which a process is given up
+_MARK: Final = "figures\t"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much is fed."""
+
+    inputs: int
+    seconds: float
+    seed: int
+    only: tuple[str, ...]
+
+
+def plan(environment: Mapping[str, str]) -> Plan:
+    """From the environment."""
+    return Plan(
+        inputs=int(environment.get("INPUTS", "1000000")),
+        seconds=60 * float(environment.get("MINUTES", "30")),
+        seed=int(environment.get("SEED", "1")),
+        only=tuple(name for name in environment.get("ONLY", "").split(",") if name),
+    )
+
+
+def main() -> int:
+    """Every parser, one after the other; 1 when there are findings."""
+    if sys.argv[1:2] == [_CHILD]:
+        return asyncio.run(_feed(sys.argv[2], plan(os.environ)))
+    wanted, rows, findings = plan(os.environ), [], []
+    for name in _names(wanted):
+        row, found = _run(name, wanted)
+        rows.append(row)
+        findings += found
+        sys.stdout.write(row + "\n")
+        sys.stdout.flush()
+        RESULTS.write_text(_page(rows, findings, wanted), encoding="utf-8")
+    return 1 if findings else 0
+
+
+def _names(wanted: Plan) -> list[str]:
+    async def listed() -> list[str]:
+        with tempfile.TemporaryDirectory() as folder:
+            return list(parsers(Path(folder)))
+
+    return [name for name in asyncio.run(listed()) if not wanted.only or name in wanted.only]
+
+
+async def _feed(name: str, wanted: Plan) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        parser = parsers(Path(folder))[name]
+        found = await fuzz(name, parser, wanted.inputs, seed=wanted.seed, until=time.perf_counter() + wanted.seconds)
+    sys.stdout.write("".join(f"{finding}\n" for finding in found.findings) + _MARK + _figures(name, found) + "\n")
+    return 0
+
+
+def _figures(name: str, found: Fuzzed) -> str:
+    speed = found.inputs / found.seconds
+    return (
+        f"| {name} | {found.inputs:,} | {len(found.findings)} | {len(found.kinds)} | {found.seconds / 60:.1f} min | "
+        f"{speed:,.0f} | {found.slowest * 1000:,.0f} ms |"
+    )
+
+
+def _run(name: str, wanted: Plan) -> tuple[str, list[str]]:
+    """One parser in its own process: its row, and what was found."""
+    command = [sys.executable, "-m", "bench.fuzz", _CHILD, name]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=wanted.seconds + _HUNG, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"| {name} | | 1 | | | | hung |", [f"{name}: an input never came back"]
+    *lines, last = done.stdout.splitlines() or [""]
+    if done.returncode or not last.startswith(_MARK):
+        end = done.stderr.strip().splitlines()[-1:]
+        return f"| {name} | | 1 | | | | crashed |", [f"{name}: ended with {done.returncode}: {' '.join(end)}"]
+    return last.removeprefix(_MARK), lines
+
+
+def _page(rows: list[str], findings: list[str], wanted: Plan) -> str:
+    now = datetime.now(UTC)
+    return (
+        "\n".join(
+            [
+                "# Fuzz",
+                "",
+                (
+                    f"`make fuzz` on {now:%Y-%m-%d}, Python {platform.python_version()}, {platform.machine()}, one "
+                    f"core, seed {wanted.seed}. Each parser gets {wanted.inputs:,} damaged examples, or what it takes "
+                    f"in {wanted.seconds / 60:.0f} minutes. A finding is a crash, an error that the parser does not "
+                    "document, or a value that is not sound. Kinds: how many different answers the inputs brought "
+                    "out. The targets are in `tests/parsers.py`, how inputs are made in `tests/fuzzing.py`."
+                ),
+                "",
+                "| parser | inputs | findings | kinds | time | a second | slowest input |",
+                "|---|---:|---:|---:|---:|---:|---:|",
+                *rows,
+                "",
+                *(f"    {finding}" for finding in findings),
+            ]
+        ).rstrip()
+        + "\n"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
