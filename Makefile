@@ -1,6 +1,6 @@
 # One command for each thing a person does here. From a bare clone, with Python 3.11 or newer and nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench heads lock secrets clean
+.PHONY: help demo test bench heads flows lock secrets clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ bench: ## the benchmarks, against their peers; writes bench/results.md
 heads: ## train the embedded engine's heads again, from locales/*/nlu.yml
 	@.ci/bootstrap
 	@.venv/bin/python -m understanding.training.build $(ARGS)
+
+flows: ## draw docs/flows.md and its pictures again, from dialogs/flows/ and locales/
+	@.ci/bootstrap
+	@.venv/bin/harborline flows draw --built-in --out docs/flows
 
 # --universal: one file for every Python and processor we support. The second lock takes its pins from the first, so
 # that both install side by side. UPGRADE=--upgrade moves everything to its newest release.

@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bot.house import House
+from bot.thread import Chat
 from channels.messages import Answer, ChannelName, Incoming
-from dialogs.events import Ask, Effect
+from dialogs.conversation import Conversation, Phase
+from dialogs.events import Ask, Effect, Say
 from vault.delivery import OutboxKind
 from vault.pseudonyms import Pseudonym
 from vault.unit import Unit
 
-_CHAT: Final = "telegram/"
+CHAT: Final = "telegram/"  # how the name of a chat's message begins; what a provider keeps for itself begins otherwise
 _SOON: Final = timedelta(minutes=1)  # Twilio deletes nothing that is still on its way
 _SPREAD: Final = 120  # seconds
 
@@ -27,10 +29,13 @@ async def route(
     if answer is None or house.channels[address.channel].capabilities.answers_in_response:
         return answer
     parcel = await unit.outbox.put(OutboxKind.ANSWER, address.channel, address.value, answer.to_json())
-    # Answers of one chat leave in their order. The lock is a digest: a job's row must not name the person's thread.
-    lock = unit.messages.digest("chat", pseudonym.value.hex()).hex()
-    await unit.jobs.later("deliver", lock=lock, parcel=str(parcel))
+    await unit.jobs.later("deliver", lock=chat_lock(unit, pseudonym), parcel=str(parcel))
     return None
+
+
+def chat_lock(unit: Unit, pseudonym: Pseudonym) -> str:
+    """Answers of one chat leave in their order. It is a digest: a job's row must not name the person's thread."""
+    return unit.messages.digest("chat", pseudonym.value.hex()).hex()
 
 
 async def erase_chat(unit: Unit, incoming: Incoming) -> None:
@@ -42,6 +47,22 @@ async def erase_chat(unit: Unit, incoming: Incoming) -> None:
     if address.channel is ChannelName.TELEGRAM:
         parcel = await unit.outbox.put(OutboxKind.ERASE, address.channel, address.value, {})
         await unit.jobs.later("erase_chat", at=unit.transaction.now + _SOON, parcel=str(parcel))
+
+
+def left_over(chat: Chat) -> tuple[Say, ...]:
+    """What is said of a chat that could not be erased as a whole."""
+    said = (
+        *((Say(phrase="erase.older"),) if chat.older else ()),
+        *((Say(phrase="erase.left", values={"count": str(chat.left)}),) if chat.left else ()),
+    )
+    return (*said, Say(phrase="erase.by_hand")) if said else ()
+
+
+def owed(chat: Chat, conversation: Conversation) -> tuple[Chat, tuple[Say, ...]]:
+    """What the person is still to be told of their chat, once they can talk; and what is kept of it then."""
+    safe = conversation.phase in {Phase.ASKING, Phase.ENDED} and not conversation.ask_safe
+    told = left_over(chat) if safe else ()
+    return (Chat(began=chat.began) if told else chat), told
 
 
 async def rest_later(house: House, unit: Unit, pseudonym: Pseudonym, turns: int, effects: Sequence[Effect]) -> None:
@@ -60,8 +81,8 @@ async def note_copies(house: House, unit: Unit, incoming: Incoming, pseudonym: P
     """What the provider now holds: Twilio's copies are deleted soon, a chat's when the person asks for it."""
     channel = incoming.address.channel.value
     for copy in incoming.copies:
-        if copy.startswith(_CHAT):
-            await unit.chat_messages.note(pseudonym.value, int(copy.removeprefix(_CHAT)))
-    held = [copy for copy in incoming.copies if not copy.startswith(_CHAT)]
+        if copy.startswith(CHAT):
+            await unit.chat_messages.note(pseudonym.value, int(copy.removeprefix(CHAT)))
+    held = [copy for copy in incoming.copies if not copy.startswith(CHAT)]
     for copy in await unit.copies.note(channel, held):
         await unit.jobs.later("erase_copy", at=soon(house, unit), copy=copy)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from bot.desk import Desk
-from bot.front import front_routes
+from bot.front import front_routes, lock_down
 from bot.house import House
 from bot.jobs import Jobs
 from bot.keeping import watching
@@ -17,6 +17,7 @@ from bot.line import Line, read_line
 from bot.logs import Log
 from bot.metrics import metrics
 from bot.pager import Pager
+from bot.script import read_script
 from bot.sending import Sending
 from bot.settings import Settings
 from bot.turn import Turns
@@ -28,9 +29,8 @@ from channels.twilio import Twilio, TwilioAccount
 from channels.voice import Voice
 from console.app import build as build_console
 from console.setup import Setup
-from dialogs.checks import load_flow
 from dialogs.conversation import Mode
-from dialogs.phrases import Phrases, load_phrases
+from dialogs.phrases import Phrases
 from understanding.understand import Understanding
 from vault.keys import read_key_ring
 from vault.pseudonyms import Pseudonyms
@@ -49,7 +49,8 @@ async def open_house(settings: Settings, log: Log, *, world: World | None = None
     """
     world = world or World()
     line = read_line(settings.line_file)
-    phrases = load_phrases(languages=line.languages)
+    script = read_script(settings.harborline_home, line.languages)
+    phrases = script.phrases
     ring = read_key_ring(settings.key_ring)
     jobs = job_app(settings.database_url)
     vault = Vault(
@@ -64,7 +65,7 @@ async def open_house(settings: Settings, log: Log, *, world: World | None = None
         vault=vault,
         pseudonyms=Pseudonyms(ring, Effort(), world.now),
         understanding=understanding,
-        flow=load_flow(),
+        flow=script.flow,
         phrases=phrases,
         facts=line.facts(phrases.lexicon()),
         pager=Pager(line=line, world=world, phrases=phrases, console_url=settings.console_url),
@@ -115,6 +116,7 @@ def public_app(house: House) -> web.Application:
                 seen.add((route.method, route.path))
                 app.router.add_routes([route])
     app.add_routes(front_routes(house))
+    app.on_response_prepare.append(lock_down)
     return app
 
 

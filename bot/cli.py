@@ -6,17 +6,16 @@ Exit status: 0 done, 1 it failed, 2 wrong usage or settings. What a command does
 import argparse
 import asyncio
 import os
-import resource
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
-from bot import admin, commands, demo, doctor, evaluate, keeping_commands, rehearse, staff
+from bot import admin, commands, demo, doctor, evaluate, flows, keeping_commands, rehearse, staff
 from bot.context import Context
 from bot.errors import CommandFailed
 from bot.logs import Log, quiet_libraries
 from bot.settings import BadSettings, read_settings
-from bot.wiping import wipe_what_is_freed
+from bot.wiping import leave_no_core, wipe_what_is_freed
 from vault.unit import DATABASE_AWAY
 
 
@@ -95,6 +94,14 @@ def _rehearse(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--record", metavar="FILE", help="write what was played as a story, e.g. tests/stories/x.yml")
 
 
+def _flows(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("check", "draw"))
+    parser.add_argument("--built-in", action="store_true", help="leave out what HARBORLINE_HOME lays over it")
+    parser.add_argument("--segments", action="store_true", help="check: what every phrase costs, by language")
+    parser.add_argument("--out", default="docs/flows", metavar="FOLDER", help="draw: where to (default docs/flows)")
+    parser.add_argument("--flow", metavar="FILE", help="draw: only this file, such as danger")
+
+
 COMMANDS: Final[dict[str, Command]] = {
     "demo": Command(
         "a whole hotline on this machine, with practice carriers", "harborline demo --port 8000", demo.run, _demo
@@ -104,6 +111,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "rehearse": Command(
         "play a conversation in the terminal", "harborline rehearse --lang es", rehearse.run, _rehearse
     ),
+    "flows": Command("see and prove what a line asks and says", "harborline flows check --segments", flows.run, _flows),
     "evaluate": Command("score messages in a file", "harborline evaluate texts.tsv --json", evaluate.run, _evaluate),
     "doctor": Command("check that everything is well", "harborline doctor", doctor.run, _none),
     "keys": Command("the key ring", "harborline keys init", keeping_commands.keys, _keys),
@@ -138,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser().parse_args(arguments)
     if arguments is None:
         wipe_what_is_freed(sys.argv[1:])
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold keys and words
+    leave_no_core()
     try:
         settings = read_settings(os.environ)
         log = Log(settings.log_level)

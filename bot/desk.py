@@ -37,6 +37,11 @@ class Desk:
             await unit.jobs.later("deliver", at=at, parcel=str(parcel))
         return str(parcel)
 
+    async def written_down(self, unit: Unit, case: Case, text: str) -> None:
+        """Its words wait, locked, until the engine has read them."""
+        words = await unit.unread_words.put(case.id, text, case.language)
+        await unit.jobs.later("read", words=str(words))
+
     async def acknowledge(self, unit: Unit, case: Case, member: Member) -> None:
         """A member has this case."""
         stored = await unit.alerts.of_case(case.id)

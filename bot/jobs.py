@@ -1,7 +1,7 @@
 """What is done later, by name: the tasks of procrastinate, in queues of their own so that tidying never delays a page.
 
-Arguments are ids only. What a task does is in sending.py, erasing.py, rest.py and keeping.py; what is here looks
-after alerts, unread words and other workers' jobs.
+Arguments are ids only. What a task does is in sending.py, erasing.py, chats.py, rest.py and keeping.py; what is here
+looks after alerts, unread words and other workers' jobs.
 """
 
 import uuid
@@ -13,6 +13,7 @@ from typing import Final
 
 import procrastinate
 
+from bot.chats import Chats
 from bot.erasing import Erasing
 from bot.house import House
 from bot.keeping import Keeping
@@ -40,7 +41,6 @@ _READ_BUDGET: Final = 10.0  # seconds: nobody waits for this one
 _READ_AGAIN: Final = timedelta(seconds=15)
 _READ_TRIES: Final = 240  # an hour: then a human has long been asked to read it
 _REPEATS: Final = timedelta(hours=2)  # stored times are rounded down to the hour: at least one hour is kept
-_CHAT_WINDOW: Final = timedelta(hours=48)  # Telegram deletes nothing older
 
 
 Look = Callable[[Unit, uuid.UUID], Awaitable[None]]
@@ -54,12 +54,12 @@ class Jobs:
 
     def register(self, app: procrastinate.App) -> None:
         """Name every task, and the periodic ones with their schedule."""
-        sending, erasing = Sending(self._house), Erasing(self._house)
+        sending, erasing, chats = Sending(self._house), Erasing(self._house), Chats(self._house)
         queues: dict[str, tuple[Callable[..., Awaitable[None]], ...]] = {
             URGENT: (sending.page, self.wake),
             TALK: (sending.deliver,),
             READ: (self.read,),
-            TIDY: (self.rest, erasing.erase_copy, erasing.erase_chat),
+            TIDY: (self.rest, erasing.erase_copy, chats.erase_chat),
         }
         for queue, tasks in queues.items():
             for task in tasks:
@@ -67,8 +67,10 @@ class Jobs:
         # The sixth field is seconds: whatever lost its wake-up is found within ten.
         look = app.task(name="look", queue=URGENT, queueing_lock="look")(self.look)
         app.periodic(cron="* * * * * */10")(look)
-        tidy = app.task(name="tidy", queue=TIDY, queueing_lock="tidy")(self.tidy)
-        app.periodic(cron="7 * * * *")(tidy)
+        hourly = {7: self.tidy, 27: erasing.sweep, 37: chats.sweep_chats, 47: erasing.compare}
+        for minute, work in hourly.items():
+            name = work.__name__
+            app.periodic(cron=f"{minute} * * * *")(app.task(name=name, queue=TIDY, queueing_lock=name)(work))
         Keeping(self._house).register(app)
 
     # Alerts and workers ------------------------------------------------------------------------------------
@@ -143,9 +145,8 @@ class Jobs:
         await rest(self._house, bytes.fromhex(thread), int(turns))
 
     async def tidy(self, timestamp: int) -> None:
-        """Every hour: forget answers nobody asks for again, message numbers too old to delete, jobs that are done."""
+        """Every hour: forget answers nobody asks for again, and jobs that are done."""
         house = self._house
         async with house.vault.unit() as unit:
-            await unit.chat_messages.forget_before(unit.transaction.now - _CHAT_WINDOW)
             await unit.messages.forget_answers_before(unit.transaction.now - _REPEATS)
         await house.vault.jobs.job_manager.delete_old_jobs(nb_hours=1)

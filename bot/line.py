@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from dialogs.conversation import Mode
 from dialogs.lexicon import Lexicon
 from dialogs.line import LineFacts
-from dialogs.marked import load
+from dialogs.marked import load, utf8
 from triage.policy import TriagePolicy
 from triage.review import CaseState
 from triage.rota import Responder, Rota, Rotation
@@ -122,6 +122,7 @@ class Line(_Settings):
     mode: Mode = Mode.PLAIN
     time_zone: Zone = "UTC"
     idle_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
+    live_minutes: Annotated[int, Field(ge=1, le=240)] = 15
     triage: Annotated[TriagePolicy, BeforeValidator(_numbers)] = TriagePolicy()
     on_call: tuple[Layer, ...] = ()
     retention: Retention = Retention()
@@ -166,4 +167,4 @@ class Line(_Settings):
 
 def read_line(path: Path) -> Line:
     """Read line.yml. Raises dialogs.marked.BadFile with every problem, or FileNotFoundError."""
-    return load(path.read_text(encoding="utf-8"), path.name, Line)
+    return load(utf8(path.read_bytes(), path.name), path.name, Line)

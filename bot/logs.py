@@ -2,12 +2,13 @@
 
 A value is an id, a state, a number or a fixed word. A key that is not on the list raises, so that words, numbers,
 addresses and tokens cannot get in by accident; a test looks at every call. Other libraries' loggers, Python's
-warnings and the error that ends a process are cut down to name and place: their texts may quote what they were given.
+warnings and errors that nobody catches are cut down to name and place: their texts may quote what they were given.
 """
 
 import json
 import logging
 import sys
+import threading
 import traceback
 from datetime import UTC, datetime
 from typing import Final, TextIO
@@ -113,3 +114,6 @@ def quiet_libraries(log: Log) -> None:
     root.setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
     sys.excepthook = lambda _, error, __: log.failure("process.failed", error)
+    # Python itself would print these with their text: what is raised where nobody can catch it, and what ends a thread.
+    sys.unraisablehook = lambda lost: log.failure("process.lost_failure", lost.exc_value or lost.exc_type())
+    threading.excepthook = lambda lost: log.failure("process.thread_failed", lost.exc_value or lost.exc_type())

@@ -64,6 +64,16 @@ class Pager:
         elif self.line.triage.of(case.level).page is not When.PAST_TARGET:
             await self._open(unit, case)
 
+    async def alert_of(self, unit: Unit, case: Case) -> StoredAlert:
+        """The case's alert, opened now if its level does not page by itself: somebody is wanted now."""
+        stored = await unit.alerts.of_case(case.id)
+        if stored is None:
+            await self._open(unit, case)
+            stored = await unit.alerts.of_case(case.id)
+        if stored is None:
+            raise NotFound
+        return stored
+
     async def _open(self, unit: Unit, case: Case) -> None:
         alert_id = self.world.new_id()
         machine = new_alert(
@@ -124,6 +134,11 @@ class Pager:
         stored = await unit.alerts.of_case(case.id)
         if stored is not None:
             await self._apply(unit, stored.id, Closed())
+
+    async def given_up(self, unit: Unit, case: Case) -> None:
+        """Whoever had this case is gone while the person waits: call people anew, as if nobody had taken it."""
+        await self.closed(unit, case)
+        await self.urgent(unit, case)
 
     async def rota(self, unit: Unit) -> Rota:
         """Who can be paged now: the calendar of line.yml over the people in the vault."""

@@ -6,9 +6,8 @@ from typing import Final
 
 from bot.context import Context
 from bot.errors import CommandFailed
-from dialogs.checks import load_flow
+from bot.script import read_script
 from dialogs.marked import BadFile
-from dialogs.phrases import load_phrases
 from dialogs.rehearsal import Act, Beat, Rehearsal, Story, describe, rehearsal_line, write_story
 
 _ACTS: Final = {
@@ -28,9 +27,10 @@ async def run(context: Context) -> None:
     """Play until the input ends."""
     arguments = context.arguments
     try:
-        flow, phrases = load_flow(arguments.flow), load_phrases()
-    except (BadFile, FileNotFoundError) as error:
+        script = read_script(context.settings.harborline_home, name=arguments.flow)
+    except BadFile as error:
         raise CommandFailed(f"The flow cannot be played: {error}", status=2) from None
+    flow, phrases = script.flow, script.phrases
     if arguments.lang not in phrases.languages:
         raise CommandFailed(f"This language is not complete: choose one of {', '.join(phrases.languages)}.", status=2)
     line = rehearsal_line(phrases, arguments.lang, arguments.channel)

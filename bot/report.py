@@ -17,6 +17,7 @@ from triage.levels import Assessment, Level
 from triage.review import CaseEvent, legal_events, transition
 from vault.cases import Case, Entry, EntryKind, Reason
 from vault.errors import NotFound
+from vault.retention import withdraw
 from vault.unit import Unit
 
 _PAGED: Final = Level.HIGH
@@ -63,7 +64,15 @@ class Report:
             case = await self._unit.cases.get(case_id, lock=True)
         except NotFound:
             return None
-        return case if CaseEvent.WRITE in legal_events(case.state) else None
+        return case if CaseEvent.WRITE in legal_events(case.state) and not case.withdrawn_at else None
+
+    async def withdraw(self) -> bool:
+        """The person takes it back. True when it is destroyed at once; what they say next begins a new case."""
+        at_once = True
+        if self.case_id is not None and (case := await self._present(self.case_id)):
+            at_once = await withdraw(self._unit, case)
+        self.case_id, self.envelope, self._case, self._moved = None, 0, None, False
+        return at_once
 
     async def keep(self, thread: ThreadState, effects: Sequence[Effect], *, late: bool) -> None:
         """Seal, file and raise what this turn came to. `late`: the words still wait to be read."""

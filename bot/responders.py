@@ -7,6 +7,7 @@ person who reports, and is none of this module's business.
 import uuid
 from typing import Final
 
+from bot.connecting import CONNECT, whispered
 from bot.house import House
 from channels.messages import Answer, ChannelName, Choice, Expect, Incoming, IncomingKind
 from dialogs.conversation import Mode
@@ -19,6 +20,7 @@ from vault.unit import Unit
 
 TAKE: Final = "take"  # a page's button, and the key 1 on a call
 _KEY: Final = "1"
+_RUNG: Final = {CONNECT: MethodKind.VOICE.value}  # a page's method, where it is not that of the contact it went to
 
 
 class Responders:
@@ -29,15 +31,17 @@ class Responders:
 
     async def reply(self, unit: Unit, incoming: Incoming) -> Answer | None:
         """The answer to a responder, or None when this is no responder's doing."""
+        if incoming.kind is IncomingKind.DIALLED:  # a caller's step, though it carries a page's reference back
+            return None
         page = await self._page(unit, incoming)
         if page is not None and await self._was_sent_to(unit, page, incoming):
             return await self._on_page(unit, incoming, page)
         responder = await unit.responders.by_address(incoming.address.channel, incoming.address.value)
-        if responder is None:
-            return None
+        if responder is None:  # on a call that we began nobody reports anything: the case was erased, or they left
+            return self._say(None, "page.unknown_code", Expect.NOTHING) if incoming.reference else None
         if incoming.kind is IncomingKind.STARTED and incoming.address.channel is ChannelName.TELEGRAM:
             return self._say(responder, "page.ready", Expect.NOTHING, line=self._house.line.name)
-        if incoming.kind in {IncomingKind.HANGUP, IncomingKind.SILENCE}:
+        if incoming.kind in {IncomingKind.HANGUP, IncomingKind.SILENCE, IncomingKind.PICKED_UP}:
             return self._say(responder, "page.unknown_code", Expect.NOTHING)
         meant = await self._house.pager.meant(unit, incoming.text)
         if meant is None:
@@ -59,11 +63,13 @@ class Responders:
         if page.responder_id is None:
             return incoming.address.value == self._house.line.triage.outside_number
         responder = await unit.responders.get(page.responder_id)
-        contact = responder.contact(page.method) if responder else None
+        contact = responder.contact(_RUNG.get(page.method, page.method)) if responder else None
         return contact is not None and contact.value == incoming.address.value
 
     async def _on_page(self, unit: Unit, incoming: Incoming, page: StoredPage) -> Answer:
         responder = await unit.responders.get(page.responder_id) if page.responder_id else None
+        if responder and page.method == CONNECT:
+            return await whispered(self._house, unit, incoming, page, responder)
         spoken = bool(incoming.reference)
         if spoken and not (incoming.kind is IncomingKind.DIGITS and incoming.text == _KEY):
             stored = await unit.alerts.get(page.alert_id)

@@ -5,12 +5,13 @@ person may be written to now is asked again just before, since rules change and 
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bot.afterwards import soon
+from bot.afterwards import CHAT, soon
+from bot.connecting import RING, is_rung
 from bot.contact import Fate, fate, next_moment, staff_answer
 from bot.house import House
 from bot.responders import page_answer
@@ -44,8 +45,8 @@ class Sending:
     def __init__(self, house: House) -> None:
         self._house = house
 
-    async def _send(self, channel: str, value: str, answer: Answer, reference: uuid.UUID) -> str:
-        """Hand one thing to a provider and note the copy it now holds; gives its id there. Raises SendError."""
+    async def _send(self, channel: str, value: str, answer: Answer, reference: uuid.UUID) -> tuple[str, ...]:
+        """Hand one thing to a provider and note what it now holds; gives that, as in Receipt. Raises SendError."""
         house, name = self._house, ChannelName(channel)
         adapter = house.channels.get(name)
         if adapter is None:
@@ -53,14 +54,16 @@ class Sending:
         address = Address(channel=name, value=value)
         receipt = await adapter.send(Outgoing(address=address, answer=answer, reference=str(reference)))
         house.counts[f"sent_{channel}"] += 1
-        if name is not ChannelName.TELEGRAM:
-            kind = "calls" if name is ChannelName.VOICE else "messages"
-            await self._note_copy(channel, f"{kind}/{receipt.id}")
-        return receipt.id
+        await self._note_copies(channel, receipt.copies)
+        return receipt.copies
 
-    async def _note_copy(self, channel: str, resource: str) -> None:
+    async def _note_copies(self, channel: str, resources: Sequence[str]) -> None:
+        """A chat's messages are no copies: they are noted with their chat, for when the person asks to erase it."""
+        held = [resource for resource in resources if not resource.startswith(CHAT)]
+        if not held:
+            return
         async with self._house.vault.unit() as unit:
-            for copy in await unit.copies.note(channel, [resource]):
+            for copy in await unit.copies.note(channel, held):
                 await unit.jobs.later("erase_copy", at=soon(self._house, unit), copy=copy)
 
     # Answers -----------------------------------------------------------------------------------------------
@@ -83,7 +86,7 @@ class Sending:
             return
         async with house.vault.unit() as unit:
             await unit.outbox.set(parcel_id, OutboxState.ACCEPTED, tried=True)
-            await self._note_message(unit, found, sent)
+            await self._note_messages(unit, found, sent)
             await unit.queue_changed()
 
     async def _allowed(self, unit: Unit, found: Parcel, *, released: bool) -> Answer | None:
@@ -103,11 +106,12 @@ class Sending:
         await unit.queue_changed()
         return None
 
-    async def _note_message(self, unit: Unit, found: Parcel, message: str) -> None:
-        """Remember the number of a message in a person's chat, so that they can have it erased."""
+    async def _note_messages(self, unit: Unit, found: Parcel, sent: Sequence[str]) -> None:
+        """Remember the numbers of messages in a person's chat, so that they can have them erased."""
         if found.channel == ChannelName.TELEGRAM and found.kind is not OutboxKind.RESPONDER:
             pseudonyms = await self._house.pseudonyms.of(found.channel, found.value)
-            await unit.chat_messages.note(pseudonyms[0].value, int(message))
+            for message in sent:
+                await unit.chat_messages.note(pseudonyms[0].value, int(message.removeprefix(CHAT)))
 
     async def _not_delivered(self, parcel: Parcel, error: SendError, released: str) -> None:
         house = self._house
@@ -133,6 +137,10 @@ class Sending:
                 alert = await unit.alerts.get(stored.alert_id)
                 case = await unit.cases.get(alert.case_id)
                 responder = await unit.responders.get(stored.responder_id) if stored.responder_id else None
+                if is_rung(stored, await unit.alerts.pages(alert.id), unit.transaction.now):
+                    at = unit.transaction.now + timedelta(seconds=RING)
+                    await unit.jobs.later("page", at=at, page=page)
+                    return
         except NotFound:  # the case was erased meanwhile
             return
         if not alert.ringing:
@@ -162,7 +170,7 @@ class Sending:
         house = self._house
         if delivery.copy:
             channel = ChannelName.VOICE if delivery.copy.startswith("calls/") else ChannelName.SMS
-            await self._note_copy(channel, delivery.copy)
+            await self._note_copies(channel, [delivery.copy])
         try:
             reference = uuid.UUID(delivery.reference)
         except ValueError:  # an answer that went out in a webhook's response has no reference of ours

@@ -6,14 +6,14 @@ Both run until SIGTERM or SIGINT, and both outlive a database that goes away.
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import psycopg
-from aiohttp import web
 from procrastinate.exceptions import ConnectorException
 
 from bot.app import Refusals, console_app, open_house, public_app
+from bot.doorway import GRACE, listening
 from bot.house import House
 from bot.jobs import QUEUES
 from bot.logs import Log
@@ -23,7 +23,6 @@ from channels.messages import ChannelName, SendError
 from channels.telegram import Telegram
 
 _PAUSE: Final = 1.0  # seconds before a worker that lost its database looks again
-_GRACE: Final = 10.0  # seconds that running jobs and requests have to finish
 _POLLING: Final = 0x68_61_72_62_70_6F_6C  # whoever holds this lock polls Telegram; PostgreSQL frees a dead holder's
 
 
@@ -41,8 +40,8 @@ async def serve_web(settings: Settings, log: Log, *, share_ports: bool = False) 
     stop = stop_signal()
     async with (
         open_house(settings, log) as house,
-        _listening(public_app(house), settings.listen, settings.public_port, share=share_ports),
-        _listening(console_app(house), settings.listen, settings.console_port, share=share_ports),
+        listening(public_app(house), settings.listen, settings.public_port, share=share_ports),
+        listening(console_app(house), settings.listen, settings.console_port, share=share_ports),
     ):
         log.info("web.ready", port=settings.public_port)
         await _until(stop, log, [asyncio.create_task(_register_telegram(house, stop))])
@@ -76,17 +75,6 @@ async def _until(stop: asyncio.Event, log: Log, tasks: Sequence["asyncio.Task[An
         raise broken
 
 
-@contextlib.asynccontextmanager
-async def _listening(app: web.Application, host: str, port: int, *, share: bool) -> AsyncIterator[None]:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port, reuse_port=share or None).start()
-        yield
-    finally:
-        await runner.cleanup()
-
-
 async def _work(house: House, queue: str, at_once: int, stop: asyncio.Event) -> None:
     """Run one queue's worker, again and again: it ends when its database goes away."""
     while not stop.is_set():
@@ -100,7 +88,7 @@ async def _work(house: House, queue: str, at_once: int, stop: asyncio.Event) -> 
                 delete_jobs="successful",
                 update_heartbeat_interval=5.0,
                 stalled_worker_timeout=20.0,
-                shutdown_graceful_timeout=_GRACE,
+                shutdown_graceful_timeout=GRACE,
             )
         except (ConnectorException, psycopg.OperationalError, ExceptionGroup) as error:
             house.log.failure("worker.lost_database", error)

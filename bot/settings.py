@@ -170,6 +170,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             values[name.lower()] = setting.read(_raw(environment, name, setting.default))
         except OSError:
             problems.append(f"{name}_FILE names a file that cannot be read: check the path and its permissions.")
+        except UnicodeDecodeError:
+            problems.append(f"{name}_FILE is no text file: write the value into it as UTF-8, and nothing else.")
         except ValueError:
             problems.append(f"{name} cannot be used: set it to {setting.explain}.")
     problems += _together(values)
@@ -180,9 +182,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def _raw(environment: Mapping[str, str], name: str, default: str) -> str:
-    if path := environment.get(f"{name}_FILE"):
-        return Path(path).read_text(encoding="utf-8").strip()
-    return environment.get(name, default)
+    path = environment.get(f"{name}_FILE")
+    value = Path(path).read_text(encoding="utf-8").strip() if path else environment.get(name, default)
+    if not value.isprintable():  # a line break would end up in the header of a request
+        raise ValueError
+    return value
 
 
 def _together(values: Mapping[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ import io
 import tarfile
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
@@ -24,9 +25,18 @@ _FOLDERS: Final = (
 _LEFT_OUT: Final = {"__pycache__", ".DS_Store"}
 
 
-@cache
+_MAKING: Final = Lock()
+
+
 def source_archive() -> bytes:
-    """A gzipped tar, made once a process. Names only what belongs to the program: an operator's files stay home."""
+    """A gzipped tar, made once a process, however many ask at once. Slow the first time: call it in a thread."""
+    with _MAKING:
+        return _made()
+
+
+@cache
+def _made() -> bytes:
+    """Names only what belongs to the program: an operator's files stay home."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for path in (*_FOLDERS, *_programs_own_files()):

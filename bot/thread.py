@@ -4,8 +4,10 @@ Plain JSON for the vault, which locks it in the epoch. No word of the person is 
 theirs. Staff's answers that a code opened are, for the short while until it is safe to say them.
 """
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from dialogs.conversation import Conversation
@@ -15,10 +17,90 @@ _VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Calling:
+    """A caller is being put through. `page`: the attempt that is going on; `tried`: responders who were rung, each with
+    whether they had the case then."""
+
+    page: uuid.UUID
+    tried: tuple[tuple[str, bool], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; the inverse of `from_json`."""
+        return {"page": str(self.page), "tried": [list(one) for one in self.tried]}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Calling":
+        """Rebuild what was stored."""
+        return cls(page=uuid.UUID(value["page"]), tried=tuple((who, had) for who, had in value["tried"]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """A member of staff writes with this person. `acted`: the minute in which they last did something; `heard`: that of
+    the person's last sign; the address is where both sides' words go, as long as it lasts."""
+
+    id: uuid.UUID
+    member: uuid.UUID
+    channel: str
+    address: str = field(repr=False)
+    acted: datetime
+    heard: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; the inverse of `from_json`."""
+        return {
+            "id": str(self.id),
+            "member": str(self.member),
+            "channel": self.channel,
+            "address": self.address,
+            "acted": self.acted.isoformat(),
+            "heard": self.heard.isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Live":
+        """Rebuild what was stored."""
+        return cls(
+            id=uuid.UUID(value["id"]),
+            member=uuid.UUID(value["member"]),
+            channel=value["channel"],
+            address=value["address"],
+            acted=datetime.fromisoformat(value["acted"]),
+            heard=datetime.fromisoformat(value["heard"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """The chat a thread is held in. `began`: the hour of its first turn, None when it is older than this note of it;
+    `left`: messages that could not be erased, `older`: there may be some too old to erase; both not told yet."""
+
+    began: datetime | None = None
+    left: int = 0
+    older: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; the inverse of `from_json`."""
+        return {"began": self.began.isoformat() if self.began else None, "left": self.left, "older": self.older}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Chat":
+        """Rebuild what was stored; nothing was by the first release."""
+        began = value.get("began")
+        return cls(
+            began=datetime.fromisoformat(began) if began else None,
+            left=value.get("left", 0),
+            older=value.get("older", False),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadState:
-    """One person's thread. `code_end`: the last group of the code just given; `waiting`: staff's answers that a code
-    opened, with their ids, until the person has heard them; `heard`: ids of those that were just said; `envelope`: the
-    number of the entry in which this thread's address is sealed.
+    """One person's thread.
+
+    `code_end`: the last group of the code just given or opened; `waiting`: staff's answers that a code opened, with
+    their ids, until the person has heard them; `heard`: ids of those that were just said; `envelope`: the number of the
+    entry in which this thread's address is sealed.
     """
 
     conversation: Conversation = field(default_factory=Conversation)
@@ -27,6 +109,10 @@ class ThreadState:
     waiting: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     heard: tuple[str, ...] = ()
     envelope: int = 0
+    chat: Chat = field(default_factory=Chat)
+    calling: Calling | None = None  # as long as a phone rings for this caller, or they talk; any other turn ends it
+    live: Live | None = None
+    left_unsaid: bool = False  # a member of staff left while the person was away: they are told when they are back
 
     def but(self, **changes: Any) -> "ThreadState":
         """The same with some parts changed."""
@@ -42,6 +128,10 @@ class ThreadState:
             "waiting": [list(answer) for answer in self.waiting],
             "heard": list(self.heard),
             "envelope": self.envelope,
+            "chat": self.chat.to_json(),
+            "calling": self.calling.to_json() if self.calling else None,
+            "live": self.live.to_json() if self.live else None,
+            "left_unsaid": self.left_unsaid,
         }
 
     @classmethod
@@ -55,6 +145,10 @@ class ThreadState:
             waiting=tuple((answer_id, text) for answer_id, text in value["waiting"]),
             heard=tuple(value["heard"]),
             envelope=value["envelope"],
+            chat=Chat.from_json(value.get("chat", {})),
+            calling=Calling.from_json(called) if (called := value.get("calling")) else None,
+            live=Live.from_json(live) if (live := value.get("live")) else None,
+            left_unsaid=value.get("left_unsaid", False),
         )
 
 

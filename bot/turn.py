@@ -12,17 +12,18 @@ Save, then speak: if it cannot be saved, the person or the provider is told so a
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from bot.afterwards import erase_chat, note_copies, rest_later, route
+from bot.afterwards import erase_chat, note_copies, owed, rest_later, route
+from bot.connecting import Connecting
 from bot.house import House
 from bot.reading import Reading, digits, read
 from bot.report import Report
 from bot.responders import Responders
-from bot.thread import ThreadState
+from bot.thread import Chat, ThreadState
 from bot.wording import Wording
-from channels.messages import Answer, Expect, Incoming, IncomingKind, NotKept
+from channels.messages import Answer, ChannelName, Expect, Incoming, IncomingKind, NotKept
 from dialogs.conversation import Conversation
 from dialogs.engine import advance
 from dialogs.events import (
@@ -33,6 +34,8 @@ from dialogs.events import (
     Erase,
     Event,
     GiveCode,
+    HandedBack,
+    HandOver,
     HungUp,
     Keep,
     OpenCode,
@@ -42,11 +45,13 @@ from dialogs.events import (
     Shared,
     Silent,
     Started,
+    Withdraw,
+    Withdrawn,
 )
 from triage.assess import assess
 from triage.levels import Assessment, Level
 from understanding.meaning import UNREAD, Meaning
-from vault.codes import code_keys, last_group, new_code
+from vault.codes import last_group
 from vault.errors import NoTeam
 from vault.unit import DATABASE_AWAY, Unit
 
@@ -96,6 +101,7 @@ class Turns:
     def __init__(self, house: House) -> None:
         self._house = house
         self._responders = Responders(house)
+        self._connecting = Connecting(house)
 
     async def take(self, incoming: Incoming) -> Answer | None:
         """Handle one event and give the answer. Raises NotKept when it could not be stored."""
@@ -144,7 +150,11 @@ class Turns:
     async def _talk(self, unit: Unit, incoming: Incoming, reading: Reading) -> Answer | None:
         house, pseudonym = self._house, reading.pseudonym
         stored = await unit.conversations.find(reading.pseudonyms)
-        thread = ThreadState.from_json(stored.state) if stored else ThreadState()
+        thread = ThreadState.from_json(stored.state) if stored else ThreadState(chat=Chat(began=unit.transaction.hour))
+        if stored and (ringing := await self._connecting.go_on(unit, incoming, thread, stored.case_id)):
+            waits = thread.but(calling=ringing.calling)
+            await unit.conversations.save(stored.pseudonym, waits.to_json(), stored.case_id, turns=stored.turns)
+            return self._connecting.again(self._wording(incoming, Spoken(thread=thread, effects=())), ringing)
         moment = Moment(
             unit=unit,
             incoming=incoming,
@@ -152,25 +162,32 @@ class Turns:
             thread=thread,
             report=Report(house, unit, stored.case_id if stored else None, incoming, envelope=thread.envelope),
         )
-        spoken = await self._advance(moment)
+        spoken = _owing(await self._advance(moment), thread.chat)
         await moment.report.keep(spoken.thread, spoken.effects, late=reading.late)
         if _asks_for(Erase, spoken.effects):
             await erase_chat(unit, incoming)
         if stored and stored.pseudonym != pseudonym:  # it was found under an older epoch's pseudonym
             await unit.conversations.forget(stored.pseudonym)
         turns = (stored.turns if stored else 0) + 1
-        after = spoken.thread.but(envelope=moment.report.envelope)
+        ringing = None
+        if _asks_for(HandOver, spoken.effects) and incoming.address.channel is ChannelName.VOICE:
+            ringing = await self._connecting.ring(unit, await moment.report.case())
+        calling = ringing.calling if ringing else None
+        after = spoken.thread.but(envelope=moment.report.envelope, calling=calling)
         await unit.conversations.save(pseudonym, after.to_json(), moment.report.case_id, turns=turns)
         await rest_later(house, unit, pseudonym, turns, spoken.effects)
-        wording = Wording(
-            phrases=house.phrases,
-            line=house.facts,
+        wording = self._wording(incoming, spoken)
+        return self._connecting.first(wording, spoken.effects, ringing) if ringing else wording.answer(spoken.effects)
+
+    def _wording(self, incoming: Incoming, spoken: Spoken) -> Wording:
+        return Wording(
+            phrases=self._house.phrases,
+            line=self._house.facts,
             conversation=spoken.thread.conversation,
             channel=incoming.address.channel,
             code=spoken.code,
             waiting=spoken.answers,
         )
-        return wording.answer(spoken.effects)
 
     # Talk --------------------------------------------------------------------------------------------------
 
@@ -182,31 +199,39 @@ class Turns:
         judged = moment.reading.judged(before.conversation)
         verdict = assess(judged, before.conversation.chosen, before.assessment, policy)
         urgent = judged is not None and self._shows_danger(judged, before.assessment, verdict)
-        event = _EVENTS[moment.incoming.kind](moment.incoming)
+        event = await self._event(moment)
         conversation, effects = self._engine(moment, before.conversation, event, urgent=urgent)
         if moment.reading.flooding and _asks_for(GiveCode, effects):
             conversation, effects = self._without_code(moment, conversation, effects)
-        opened = before.waiting
         if effects and isinstance(asked := effects[-1], OpenCode):
-            checked, opened = await self._check_code(moment, asked)
+            checked, before = await self._check_code(moment, asked)
             conversation, more = self._engine(moment, conversation, checked)
             effects = (*effects[:-1], *more)
+        if effects and isinstance(effects[-1], Withdraw):
+            at_once = await moment.report.withdraw()
+            conversation, more = self._engine(moment, conversation, Withdrawn(at_once=at_once))
+            return Spoken(thread=ThreadState(conversation=conversation), effects=(*effects[:-1], *more))
         verdict = assess(None, conversation.chosen, verdict, policy, alerts=moment.report.alerts(effects))
-        code = await self._new_code(moment) if _asks_for(GiveCode, effects) else ""
-        said = opened if _asks_for(ReadAnswers, effects) else ()
+        said = before.waiting if _asks_for(ReadAnswers, effects) else ()
+        code, copies = await self._new_code(moment, before) if _asks_for(GiveCode, effects) else ("", ())
         return Spoken(
             thread=ThreadState(
                 conversation=conversation,
                 assessment=verdict,
                 code_end=last_group(code) if code else before.code_end,
-                waiting=() if said else opened,
-                heard=tuple(answer_id for answer_id, _ in said),
+                waiting=() if said else before.waiting,
+                heard=(*(answer_id for answer_id, _ in said), *copies) if said else (),
                 envelope=before.envelope,
             ),
             effects=effects,
             code=code,
             answers=tuple(text for _, text in said),
         )
+
+    async def _event(self, moment: Moment) -> Event:
+        if moment.incoming.kind is not IncomingKind.DIALLED:
+            return _EVENTS[moment.incoming.kind](moment.incoming)
+        return HandedBack(talked=await self._connecting.talked(moment.unit, moment.incoming, moment.thread))
 
     def _engine(
         self, moment: Moment, conversation: Conversation, event: Event, *, urgent: bool = False
@@ -231,28 +256,31 @@ class Turns:
         rose = verdict.level is Level.EMERGENCY and (before is None or before.level < Level.EMERGENCY)
         return alone is Level.EMERGENCY or rose
 
-    async def _check_code(self, moment: Moment, asked: OpenCode) -> tuple[CodeChecked, tuple[tuple[str, str], ...]]:
-        """What the vault says to a code, and the answers that wait under it."""
-        thread = moment.thread
+    async def _check_code(self, moment: Moment, asked: OpenCode) -> tuple[CodeChecked, ThreadState]:
+        """What the vault says to a code, and the thread with the answers that wait under it."""
+        thread, codes = moment.thread, moment.unit.codes
         if asked.ending:
             matches = bool(thread.code_end) and digits(asked.digits) == thread.code_end
-            return CodeChecked(found=matches), thread.waiting
-        found = await moment.unit.codes.match(moment.reading.code)
+            if matches and moment.report.case_id:
+                await codes.settle(moment.report.case_id)
+            return CodeChecked(found=matches), thread
+        found = await codes.match(moment.reading.code)
         if found is None:
             self._house.counts["codes_refused"] += 1
-            return CodeChecked(found=False), thread.waiting
-        case_id, keys = found
-        moment.report.continue_case(case_id)
-        waiting = tuple((str(answer.id), answer.text) for answer in await moment.unit.codes.read(keys))
-        return CodeChecked(found=True, waiting=len(waiting)), waiting
+            return CodeChecked(found=False), thread
+        moment.report.continue_case(found.case_id)
+        if not found.known_to_staff:
+            await codes.settle(found.case_id)
+        waiting = tuple((str(answer.id), answer.text) for answer in await codes.read(found.keys))
+        checked = CodeChecked(found=True, waiting=len(waiting), known_to_staff=found.known_to_staff)
+        return checked, thread.but(waiting=waiting, code_end=last_group(digits(asked.digits)))
 
-    async def _new_code(self, moment: Moment) -> str:
-        """A return code for this case. Nobody keeps it but the person; the unit keeps what it derives."""
-        code = new_code(self._house.world.dice)
-        ring = self._house.vault.ring
-        keys = await asyncio.to_thread(code_keys, code, ring.salt, ring.code_efforts[0])
-        await moment.unit.codes.give((await moment.report.case()).id, keys)
-        return code
+    async def _new_code(self, moment: Moment, thread: ThreadState) -> tuple[str, tuple[str, ...]]:
+        """A return code for this case. What waits under the code before it waits under this one too: ids of those."""
+        case, codes = await moment.report.case(), moment.unit.codes
+        code = await codes.issue(case.id, self._house.world.dice)
+        copies = await codes.pass_on(case.id, [text for _, text in thread.waiting])
+        return code, tuple(map(str, copies))
 
     def _not_kept(self, incoming: Incoming, reading: Reading) -> Answer | None:
         """What the person is told when nothing was stored; None where the provider tries again by itself."""
@@ -263,6 +291,12 @@ class Turns:
         language = found if found in house.line.languages else house.line.default_language
         text = house.phrases.text("turn.not_kept", language, house.line.mode, house.facts.values)
         return Answer(text=text, language=language, expect=Expect.NOTHING)
+
+
+def _owing(spoken: Spoken, chat: Chat) -> Spoken:
+    """The same, after what the person is still to be told of their chat."""
+    kept, told = owed(chat, spoken.thread.conversation)
+    return replace(spoken, thread=spoken.thread.but(chat=kept), effects=(*told, *spoken.effects))
 
 
 def _asks_for(kind: type[Effect], effects: Sequence[Effect]) -> bool:

@@ -1,4 +1,4 @@
-"""A process that serves starts with an allocator that overwrites what it frees.
+"""A process that serves starts with an allocator that overwrites what it frees, and no process leaves a core file.
 
 Python cannot wipe a value that cannot change: a key, a passphrase or a sentence stays in memory after its last use,
 until something else happens to lie there. So memory is taken from the C library alone, and that is told to overwrite
@@ -7,8 +7,11 @@ when a process begins, which is why it begins again. Children inherit them. Anot
 """
 
 import os
+import resource
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -29,3 +32,14 @@ def wipe_what_is_freed(arguments: Sequence[str]) -> None:
     if missing and arguments and arguments[0] in _SERVING:
         command = [sys.executable, *sys.orig_argv[1:]]
         os.execve(sys.executable, command, {**os.environ, **missing})  # noqa: S606 - our own command, no shell
+
+
+def leave_no_core() -> None:
+    """From here on a crash leaves no key and no word on the disk, also that of a program started later.
+
+    The limit forbids a core file. It does not bind a program that the kernel hands the core to (core(5)), so nothing
+    of the memory is in a core either (Linux).
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):  # another system, or no /proc
+        Path("/proc/self/coredump_filter").write_text("0", encoding="ascii")
