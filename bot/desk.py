@@ -1,15 +1,17 @@
 """What the console asks of the house: staff's words on their way within the person's rule, and the pager's news."""
 
+import uuid
 from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.contact import Fate, fate, next_moment
 from bot.house import House
+from bot.takeover import TakeOver
 from channels.messages import ChannelName
-from console.actions import Held
+from console.actions import Held, Presence
 from triage.levels import Level
-from vault.cases import Case
+from vault.cases import Case, Entry
 from vault.delivery import OutboxKind, OutboxState
 from vault.members import Member
 from vault.unit import Unit
@@ -48,6 +50,22 @@ class Desk:
         if stored is not None:
             who = await _as_responder(unit, member)
             await self.house.pager.acknowledged(unit, stored.id, who or str(member.id), role="member")
+
+    async def presence(self, unit: Unit, case: Case, envelope: Entry | None) -> Presence:
+        """Who writes with this person, or why nobody can."""
+        return await TakeOver(self.house).presence(unit, case, envelope)
+
+    async def take_over(self, unit: Unit, case: Case, envelope: Entry | None, member: Member) -> uuid.UUID | None:
+        """This member writes with the person from now on."""
+        return await TakeOver(self.house).take_over(unit, case, envelope, member)
+
+    async def write(self, unit: Unit, case: Case, envelope: Entry | None, text: str, member: Member) -> str:
+        """Words of the member who writes with the person, at once."""
+        return await TakeOver(self.house).write(unit, case, envelope, text, member)
+
+    async def hand_back(self, unit: Unit, case: Case, envelope: Entry | None, member: Member) -> bool:
+        """The line takes over again."""
+        return await TakeOver(self.house).hand_back(unit, case, envelope, member)
 
     async def closed(self, unit: Unit, case: Case, member: Member) -> None:
         """Nobody is called for this case any more."""

@@ -100,7 +100,7 @@ class ThreadState:
 
     `code_end`: the last group of the code just given or opened; `waiting`: staff's answers that a code opened, with
     their ids, until the person has heard them; `heard`: ids of those that were just said; `envelope`: the number of the
-    entry in which this thread's address is sealed.
+    entry in which this thread's address is sealed; `signed`: the minute in which the person last did anything here.
     """
 
     conversation: Conversation = field(default_factory=Conversation)
@@ -112,6 +112,7 @@ class ThreadState:
     chat: Chat = field(default_factory=Chat)
     calling: Calling | None = None  # as long as a phone rings for this caller, or they talk; any other turn ends it
     live: Live | None = None
+    signed: datetime | None = None
     left_unsaid: bool = False  # a member of staff left while the person was away: they are told when they are back
 
     def but(self, **changes: Any) -> "ThreadState":
@@ -131,6 +132,7 @@ class ThreadState:
             "chat": self.chat.to_json(),
             "calling": self.calling.to_json() if self.calling else None,
             "live": self.live.to_json() if self.live else None,
+            "signed": self.signed.isoformat() if self.signed else None,
             "left_unsaid": self.left_unsaid,
         }
 
@@ -148,6 +150,7 @@ class ThreadState:
             chat=Chat.from_json(value.get("chat", {})),
             calling=Calling.from_json(called) if (called := value.get("calling")) else None,
             live=Live.from_json(live) if (live := value.get("live")) else None,
+            signed=datetime.fromisoformat(signed) if (signed := value.get("signed")) else None,
             left_unsaid=value.get("left_unsaid", False),
         )
 

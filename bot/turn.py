@@ -21,6 +21,7 @@ from bot.house import House
 from bot.reading import Reading, digits, read
 from bot.report import Report
 from bot.responders import Responders
+from bot.takeover import attended, is_attended, left_behind, look_later
 from bot.thread import Chat, ThreadState
 from bot.wording import Wording
 from channels.messages import Answer, ChannelName, Expect, Incoming, IncomingKind, NotKept
@@ -52,7 +53,9 @@ from triage.assess import assess
 from triage.levels import Assessment, Level
 from understanding.meaning import UNREAD, Meaning
 from vault.codes import last_group
+from vault.conversations import Thread
 from vault.errors import NoTeam
+from vault.pseudonyms import Pseudonym
 from vault.unit import DATABASE_AWAY, Unit
 
 PATIENCE: Final = 11.0  # seconds for a turn, whatever the database does; Twilio hangs up after 15
@@ -150,7 +153,7 @@ class Turns:
     async def _talk(self, unit: Unit, incoming: Incoming, reading: Reading) -> Answer | None:
         house, pseudonym = self._house, reading.pseudonym
         stored = await unit.conversations.find(reading.pseudonyms)
-        thread = ThreadState.from_json(stored.state) if stored else ThreadState(chat=Chat(began=unit.transaction.hour))
+        thread = await self._thread(unit, stored)
         if stored and (ringing := await self._connecting.go_on(unit, incoming, thread, stored.case_id)):
             waits = thread.but(calling=ringing.calling)
             await unit.conversations.save(stored.pseudonym, waits.to_json(), stored.case_id, turns=stored.turns)
@@ -162,12 +165,14 @@ class Turns:
             thread=thread,
             report=Report(house, unit, stored.case_id if stored else None, incoming, envelope=thread.envelope),
         )
-        spoken = _owing(await self._advance(moment), thread.chat)
+        spoken = _owing(await self._advance(moment), moment)
         await moment.report.keep(spoken.thread, spoken.effects, late=reading.late)
         if _asks_for(Erase, spoken.effects):
             await erase_chat(unit, incoming)
+        if thread.live:
+            await unit.queue_changed()  # a key or a mark of theirs is seen at once too, though nothing is kept of it
         if stored and stored.pseudonym != pseudonym:  # it was found under an older epoch's pseudonym
-            await unit.conversations.forget(stored.pseudonym)
+            await self._move(unit, stored, pseudonym, spoken.thread)
         turns = (stored.turns if stored else 0) + 1
         ringing = None
         if _asks_for(HandOver, spoken.effects) and incoming.address.channel is ChannelName.VOICE:
@@ -178,6 +183,22 @@ class Turns:
         await rest_later(house, unit, pseudonym, turns, spoken.effects)
         wording = self._wording(incoming, spoken)
         return self._connecting.first(wording, spoken.effects, ringing) if ringing else wording.answer(spoken.effects)
+
+    async def _thread(self, unit: Unit, stored: Thread | None) -> ThreadState:
+        """Where the conversation stands. The line is silent only as long as a member can read what is said."""
+        if stored is None:
+            return ThreadState(chat=Chat(began=unit.transaction.hour))
+        thread = ThreadState.from_json(stored.state)
+        if thread.conversation.human and not await is_attended(unit, thread, stored.case_id):
+            return left_behind(self._house, thread)
+        return thread
+
+    @staticmethod
+    async def _move(unit: Unit, stored: Thread, pseudonym: Pseudonym, thread: ThreadState) -> None:
+        """The thread goes on under this epoch's pseudonym, and so does looking after a member who writes in it."""
+        await unit.conversations.forget(stored.pseudonym)
+        if thread.live:
+            await look_later(unit, pseudonym, thread.live)
 
     def _wording(self, incoming: Incoming, spoken: Spoken) -> Wording:
         return Wording(
@@ -293,10 +314,13 @@ class Turns:
         return Answer(text=text, language=language, expect=Expect.NOTHING)
 
 
-def _owing(spoken: Spoken, chat: Chat) -> Spoken:
-    """The same, after what the person is still to be told of their chat."""
-    kept, told = owed(chat, spoken.thread.conversation)
-    return replace(spoken, thread=spoken.thread.but(chat=kept), effects=(*told, *spoken.effects))
+def _owing(spoken: Spoken, moment: Moment) -> Spoken:
+    """The same, after what the person is still to be told: that a member has left, and what became of their chat."""
+    before, after, minute = moment.thread, spoken.thread.conversation, moment.unit.transaction.minute
+    live, unsaid, of_staff = attended(before, after, minute)
+    chat, of_chat = owed(before.chat, after)
+    thread = spoken.thread.but(chat=chat, live=live, left_unsaid=unsaid, signed=minute)
+    return replace(spoken, thread=thread, effects=(*of_staff, *of_chat, *spoken.effects))
 
 
 def _asks_for(kind: type[Effect], effects: Sequence[Effect]) -> bool:
