@@ -117,6 +117,23 @@ def contact(case: Case) -> tuple[str, ...]:
     )
 
 
+_WHILE_WRITING: Mapping[str, str] = MappingProxyType(
+    {
+        "": "They did not choose how they may be contacted. Somebody else may read what you send.",
+        "never_first": "They asked not to be contacted: nothing is sent.",
+        "when_i_write": "They asked to be answered only when they write. As long as they do, your words go out at once.",
+        "hours": "They asked to be contacted at certain hours only ({hours}). Outside of them your words wait.",
+        "neutral": "They asked for neutral words only: write nothing that shows what this line is.",
+    }
+)
+
+
+def while_writing(case: Case) -> tuple[str, ...]:
+    """What a member must know who writes with this person."""
+    rule = _WHILE_WRITING.get(case.contact_rule, _WHILE_WRITING[""]).format(hours=case.contact_hours)
+    return rule, *(["Somebody may be looking at their phone: write harmless words."] if case.discreet else [])
+
+
 RAISED_BY_STAFF = "raised_by_staff"
 SET_BY_STAFF = "set_by_staff"
 _BY_STAFF = {
