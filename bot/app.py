@@ -167,7 +167,7 @@ def console_app(house: House) -> web.Application:
 
 
 def _questions(phrases: Phrases, house: House, tag: str) -> dict[str, str]:
-    values = house.facts.values
+    values = {**house.facts.values, "facts": "…"}  # what they told is read in the timeline, not in a question
     return {
         name: phrases.text(house.flow.phrase(name), tag, Mode.PLAIN, values)
         for name in house.flow.steps

@@ -121,7 +121,7 @@ _WHILE_WRITING: Mapping[str, str] = MappingProxyType(
     {
         "": "They did not choose how they may be contacted. Somebody else may read what you send.",
         "never_first": "They asked not to be contacted: nothing is sent.",
-        "when_i_write": "They asked to be answered only when they write. As long as they do, your words go out at once.",
+        "when_i_write": "They asked to be answered only when they write. While they do, your words go out at once.",
         "hours": "They asked to be contacted at certain hours only ({hours}). Outside of them your words wait.",
         "neutral": "They asked for neutral words only: write nothing that shows what this line is.",
     }

@@ -12,7 +12,7 @@
   const sign = document.getElementById("live");
   const words = document.getElementById("live-words");
   const news = document.getElementById("news");
-  let summary = null;
+  let known = null;
   let busy = false;
   let again = false;
   let stream = null;
@@ -28,6 +28,9 @@
     if (stream) stream.close();
     location.assign("/signin?next=" + encodeURIComponent(location.pathname));
   };
+
+  // The same sentence twice, within one minute, is read out twice only when it was gone in between.
+  const announce = (sentence) => { news.textContent = ""; setTimeout(() => { news.textContent = sentence; }, 100); };
 
   const down = () => { if (talk) talk.scrollTop = talk.scrollHeight; };
 
@@ -51,8 +54,9 @@
     const state = fresh.querySelector(":scope > .stack");
     if (state.innerHTML.trim() !== now.innerHTML.trim()) now.replaceChildren(...state.childNodes);
     if (list && fresh.querySelector(":scope > ol > li, :scope > ul > li")) append(fresh);
-    if (summary !== null && summary !== fresh.dataset.summary) news.textContent = fresh.dataset.summary;
-    summary = fresh.dataset.summary;
+    const found = fresh.dataset.seen + fresh.dataset.summary;
+    if (known !== null && known !== found) announce(fresh.dataset.summary);
+    known = found;
   };
 
   const refresh = async () => {
