@@ -85,7 +85,12 @@ class Writing:
     last: int
     seen: int  # number of the newest thing the person said
     newer: bool  # they have written since the page was opened, and nothing of it is shown here
-    spoke_at: datetime | None
+
+    @property
+    def summary(self) -> str:
+        """For whoever does not see the screen."""
+        who = "You write" if self.mine else f"{self.who} writes" if self.who else "Nobody writes"
+        return f"{who} with them." + (" They have written." if self.seen else "")
 
 
 async def show(visit: Visit) -> web.Response:
@@ -189,7 +194,6 @@ async def _writing(  # noqa: PLR0917 - what a page has read already, and from wh
         last=talking[-1].number if talking else 0,
         seen=seen,
         newer=not mine and after is not None and seen > after,
-        spoke_at=next((moment.at for moment in reversed(talking) if moment.number == seen), None),
     )
 
 

@@ -52,7 +52,6 @@ class Talk:
     phone: Phone
     noor: Member
     tomas: Member
-    told: int = 0
 
     @property
     def desk(self) -> Desk:
@@ -175,7 +174,8 @@ async def talk(wired: Wired, cheap_stretching: None) -> AsyncIterator[Talk]:
             member = await unit.members.add(name, Role.REVIEWER, chosen, {})
             await unit.sessions.begin(member.id, new_private_key())
             made.append(member)
-    talk = Talk(wired, wired.exchange.phone(NUMBER), *made)
+    noor, tomas = made
+    talk = Talk(wired, wired.exchange.phone(NUMBER), noor, tomas)
     await talk.writes("hello", "1", "English", "2", STORY)
     await talk.hears(talk.phrase("facts.where").split("\n")[0])
     await talk.forget_what_came()

@@ -12,7 +12,7 @@
   const sign = document.getElementById("live");
   const words = document.getElementById("live-words");
   const news = document.getElementById("news");
-  let known = null;
+  let known = panel.dataset.known;
   let busy = false;
   let again = false;
   let stream = null;
@@ -55,7 +55,7 @@
     if (state.innerHTML.trim() !== now.innerHTML.trim()) now.replaceChildren(...state.childNodes);
     if (list && fresh.querySelector(":scope > ol > li, :scope > ul > li")) append(fresh);
     const found = fresh.dataset.seen + fresh.dataset.summary;
-    if (known !== null && known !== found) announce(fresh.dataset.summary);
+    if (known !== found) announce(fresh.dataset.summary);
     known = found;
   };
 
