@@ -1,5 +1,6 @@
 """Builds and wires everything: settings and line.yml in, a House out; and the web applications of a house."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -167,7 +168,8 @@ def console_app(house: House) -> web.Application:
 
 
 def _questions(phrases: Phrases, house: House, tag: str) -> dict[str, str]:
-    values = {**house.facts.values, "facts": "…"}  # what they told is read in the timeline, not in a question
+    """What each step asks. What only a conversation knows, such as the facts it reads back, stands there as dots."""
+    values = defaultdict(lambda: "…", house.facts.values)
     return {
         name: phrases.text(house.flow.phrase(name), tag, Mode.PLAIN, values)
         for name in house.flow.steps
