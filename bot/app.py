@@ -17,12 +17,14 @@ from bot.line import Line, read_line
 from bot.logs import Log
 from bot.metrics import metrics
 from bot.pager import Pager
+from bot.report import BLOCKED
 from bot.script import read_script
 from bot.sending import Sending
 from bot.settings import Settings
 from bot.turn import Turns
 from bot.world import World
 from channels.messages import Channel, ChannelName
+from channels.refusals import RULES
 from channels.sms import Sms
 from channels.telegram import Telegram
 from channels.twilio import Twilio, TwilioAccount
@@ -39,6 +41,10 @@ from vault.unit import Vault, database_engine, job_app
 
 _WARM: Final = 5.0  # seconds for a first text that nobody waits for: it brings the engine's tables into memory
 _LOG_AGAIN: Final = timedelta(minutes=1)
+_BLOCKED: Final = (
+    "They wrote STOP, so their carrier lets no text of ours through. Answers wait until they write START. "
+    "They can also call, or open their code by another way."
+)
 
 
 @asynccontextmanager
@@ -159,6 +165,7 @@ def console_app(house: House) -> web.Application:
             time_zone=ZoneInfo(house.line.time_zone),
             questions=_questions(house.phrases, house, tag),
             choices=_choices(house.phrases, house, tag),
+            troubles={code: rule.say for code, rule in RULES.items() if not rule.retry},
         ),
         actions=Desk(house=house),
         metrics=numbers,
@@ -177,8 +184,9 @@ def _questions(phrases: Phrases, house: House, tag: str) -> dict[str, str]:
 
 def _choices(phrases: Phrases, house: House, tag: str) -> dict[str, str]:
     values = house.facts.values
-    return {
+    labels = {
         f"{name}:{choice.id}": phrases.text(choice.label, tag, Mode.PLAIN, values)
         for name, step in house.flow.steps.items()
         for choice in step.choices
     }
+    return {f":{BLOCKED}": _BLOCKED, **labels}

@@ -66,6 +66,7 @@ _EVENTS: Final[Mapping[IncomingKind, Callable[[Incoming], Event]]] = {
     IncomingKind.STARTED: lambda _: Started(),
     IncomingKind.SILENCE: lambda _: Silent(),
     IncomingKind.HANGUP: lambda _: HungUp(),
+    IncomingKind.BLOCKED: lambda _: HungUp(blocked=True),
     IncomingKind.ATTACHMENT: lambda i: Shared(caption=i.text),
 }
 

@@ -45,6 +45,7 @@ class IncomingKind(StrEnum):
     DIALLED = "dialled"  # Connect is over and the caller is back; `text` is a DialOutcome
     SILENCE = "silence"  # a prompt timed out
     HANGUP = "hangup"  # the call is over
+    BLOCKED = "blocked"  # the person wrote a carrier's stop word: no text of ours comes through until they allow it
     ATTACHMENT = "attachment"  # photo, voice note, file; `text` is the caption, often empty
 
 

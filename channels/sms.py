@@ -36,6 +36,13 @@ STATUS = "/twilio/status"
 
 _WHATSAPP = "whatsapp:"
 _Response: Any = MessagingResponse  # the library has no types here
+
+# Words that Twilio takes as an order to itself, alone in a text: it lets nothing of ours through after the first ones
+# (21610) and everything again after the second. YES allows too, but is an answer to our first question first of all;
+# whoever writes HELP or INFO gets a text of Twilio's and ours as well. With words of its own an account says
+# OptOutType. https://help.twilio.com/articles/223134027
+_STOPS = frozenset("STOP STOPALL UNSUBSCRIBE CANCEL END QUIT REVOKE OPTOUT".split())
+_ALLOWS = frozenset("START UNSTOP".split())
 _MEDIA_URL = re.compile(r".*/Messages/(\w{1,64})/Media/(\w{1,64})")
 
 
@@ -110,14 +117,23 @@ def _incoming(form: Form) -> Incoming:
     if not 0 < len(sender) <= 256:
         raise malformed()
     media = _media(form)
+    body = form.get("Body", "")
     return Incoming(
         id=sid,
         address=Address(channel=ChannelName.SMS, value=legible(sender)),
-        kind=IncomingKind.ATTACHMENT if media else IncomingKind.TEXT,
-        text=legible(form.get("Body", "")),
+        kind=IncomingKind.ATTACHMENT if media else _kind(body, form.get("OptOutType", "")),
+        text=legible(body),
         media=media,
         copies=(f"messages/{sid}", *(copy for url in media for copy in _media_copies(url))),
     )
+
+
+def _kind(body: str, order: str) -> IncomingKind:
+    """Words, or an order to Twilio itself, which the line honours without keeping a number of its own."""
+    word = body.strip().upper()
+    if word in _STOPS or order == "STOP":
+        return IncomingKind.BLOCKED
+    return IncomingKind.STARTED if word in _ALLOWS else IncomingKind.TEXT
 
 
 def _media(form: Form) -> tuple[str, ...]:

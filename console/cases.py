@@ -20,7 +20,7 @@ from vault.retention import LOOKED_AT
 
 DONE: Final = {
     "answered": "Your answer is on its way. Below it you see when it arrives.",
-    "held": "Your answer waits until the person writes. It was not sent yet, because they asked for that.",
+    "held": "Your answer is held, as the person asked. It was not sent yet; below it you see what it waits for.",
     "left": "Your answer waits under their return code. It was not sent, because they cannot be contacted.",
     "noted": "Your note is kept. Only the team can read it.",
     "assigned": "The case has changed hands.",
@@ -90,7 +90,7 @@ async def show(visit: Visit) -> web.Response:
         members=members,
         reasons=reasons(newest_entry(entries, EntryKind.REASONS)),
         quotes=_quotes(newest_entry(entries, EntryKind.REASONS)),
-        timeline=_timeline(visit, entries, await unit.outbox.of_case(case.id), names),
+        timeline=_timeline(visit, entries, await _sent(visit, case), names),
         pager=await _pager(visit, case, names),
         rules=words.contact(case),
         can=legal_events(case.state),
@@ -137,21 +137,29 @@ def _quotes(entry: Entry | None) -> dict[str, list[str]]:
     return quotes
 
 
+async def _sent(visit: Visit, case: Case) -> Mapping[str, tuple[OutboxState, str]]:
+    """What became of each answer, with the reason where it is held or has failed."""
+    outbox, troubles = visit.unit.outbox, visit.desk.setup.troubles
+    states, errors = await outbox.of_case(case.id), await outbox.errors_of_case(case.id)
+    return {
+        str(parcel): (state, words.delivery(state, case, troubles.get(errors.get(parcel, 0), "")))
+        for parcel, state in states.items()
+    }
+
+
 def _timeline(
     visit: Visit,
     entries: Sequence[OpenEntry],
-    deliveries: Mapping[uuid.UUID, OutboxState],
+    sent: Mapping[str, tuple[OutboxState, str]],
     names: Mapping[str, str],
 ) -> list[Moment]:
     spoken = {EntryKind.PERSON, EntryKind.STAFF, EntryKind.NOTE}
-    sent = {str(parcel): state for parcel, state in deliveries.items()}
     return [_moment(visit, opened, sent, names) for opened in entries if opened.entry.kind in spoken]
 
 
-def _moment(visit: Visit, opened: OpenEntry, sent: Mapping[str, OutboxState], names: Mapping[str, str]) -> Moment:
+def _moment(visit: Visit, opened: OpenEntry, sent: Mapping[str, tuple[OutboxState, str]], names: Mapping[str, str]) -> Moment:
     entry, setup = opened.entry, visit.desk.setup
-    state = sent.get(entry.parcel)
-    delivery = words.DELIVERIES[state or OutboxState.LEFT]
+    state, delivery = sent.get(entry.parcel, (OutboxState.LEFT, words.DELIVERIES[OutboxState.LEFT]))
     return Moment(
         number=opened.number,
         kind=entry.kind,

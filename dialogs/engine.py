@@ -101,7 +101,7 @@ def _decide(turn: Turn, event: Event) -> Turn:
         case Shared(caption=caption):
             return _words(turn, caption, shared=True)
         case Silent(idle=True) | HungUp():
-            return rest(turn)
+            return rest(turn, blocked=event.blocked if isinstance(event, HungUp) else False)
         case Silent():
             return _silent(turn)
         case _:

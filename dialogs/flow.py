@@ -70,7 +70,7 @@ class Doing(_Shape):
     hand_over: bool = False
     erase: bool = False
     contact: Literal["", "never_first", "when_i_write", "hours", "neutral"] = ""
-    hours: Annotated[str, StringConstraints(pattern=r"^(\d\d-\d\d)?$")] = ""  # for contact: hours
+    hours: Annotated[str, StringConstraints(pattern=r"^(([01]\d|2[0-3])-([01]\d|2[0-4]))?$")] = ""  # for contact
     mode: Literal["", "plain", "discreet"] = ""
     forget: tuple[Name, ...] = ()  # steps whose answer is open again
     confirm: bool = False  # what the person's words told is taken as their answer

@@ -172,9 +172,11 @@ def park(turn: Turn) -> Turn:
     return turn.but(phase=Phase.PARKED).then(Say(phrase=turn.flow.main.parked), End())
 
 
-def rest(turn: Turn) -> Turn:
-    """Nothing more is heard: file what was said, say nothing."""
+def rest(turn: Turn, *, blocked: bool = False) -> Turn:
+    """Nothing more is heard: file what was said, say nothing. `blocked`: as if they had said that they cannot talk."""
     turn = _file(turn, Doing())
+    if blocked and turn.conversation.phase is not Phase.NEW:
+        return turn.but(phase=Phase.PARKED)
     return turn.but(phase=Phase.RESTED) if turn.conversation.phase is Phase.ASKING else turn
 
 
