@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from bot.line import Line, read_line
 from bot.logs import Log
 from bot.metrics import metrics
 from bot.pager import Pager
+from bot.recordings import Recordings
 from bot.report import BLOCKED
 from bot.script import read_script
 from bot.sending import Sending
@@ -32,7 +34,7 @@ from channels.voice import Voice
 from console.app import build as build_console
 from console.setup import Setup
 from dialogs.conversation import Mode
-from dialogs.phrases import Phrases
+from dialogs.phrases import LOCALES, Phrases
 from understanding.understand import Understanding
 from vault.keys import read_key_ring
 from vault.pseudonyms import Pseudonyms
@@ -76,6 +78,7 @@ async def open_house(settings: Settings, log: Log, *, world: World | None = None
         facts=line.facts(phrases.lexicon()),
         pager=Pager(line=line, world=world, phrases=phrases, console_url=settings.console_url),
         channels=_channels(settings, line),
+        recordings=Recordings(voice_folders(settings), line.recorded, settings.twilio_auth_token.encode()),
     )
     try:
         async with jobs.open_async(), watching(house):
@@ -88,6 +91,11 @@ async def open_house(settings: Settings, log: Log, *, world: World | None = None
         for channel in house.channels.values():
             await channel.close()
         await vault.close()
+
+
+def voice_folders(settings: Settings) -> tuple[Path, ...]:
+    """Where recordings lie: the line's own, then the built-in ones."""
+    return settings.harborline_home / "locales", LOCALES
 
 
 def _channels(settings: Settings, line: Line) -> dict[ChannelName, Channel]:
@@ -122,6 +130,7 @@ def public_app(house: House) -> web.Application:
                 seen.add((route.method, route.path))
                 app.router.add_routes([route])
     app.add_routes(front_routes(house))
+    app.add_routes(house.recordings.routes())
     app.on_response_prepare.append(lock_down)
     return app
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from bot.afterwards import CHAT, soon
 from bot.connecting import RING, is_rung
-from bot.contact import Fate, fate, leave, next_moment, staff_answer
+from bot.contact import Fate, fate, later, leave, next_moment, staff_answer
 from bot.house import House
 from bot.responders import page_answer
 from channels.messages import Address, Answer, ChannelName, Delivery, DeliveryState, Outgoing, SendError

@@ -188,6 +188,7 @@ class Turns:
             channel=incoming.address.channel,
             code=spoken.code,
             waiting=spoken.answers,
+            recordings=self._house.recordings,
         )
 
     # Talk --------------------------------------------------------------------------------------------------

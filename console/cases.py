@@ -1,6 +1,5 @@
 """One case: where it stands, what was said, and what can be done with it. Reads; console/changes.py changes."""
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -157,7 +156,9 @@ def _timeline(
     return [_moment(visit, opened, sent, names) for opened in entries if opened.entry.kind in spoken]
 
 
-def _moment(visit: Visit, opened: OpenEntry, sent: Mapping[str, tuple[OutboxState, str]], names: Mapping[str, str]) -> Moment:
+def _moment(
+    visit: Visit, opened: OpenEntry, sent: Mapping[str, tuple[OutboxState, str]], names: Mapping[str, str]
+) -> Moment:
     entry, setup = opened.entry, visit.desk.setup
     state, delivery = sent.get(entry.parcel, (OutboxState.LEFT, words.DELIVERIES[OutboxState.LEFT]))
     return Moment(

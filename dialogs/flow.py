@@ -132,6 +132,7 @@ class GlobalKey(_Shape):
     do: Literal["go", "park", "skip", "repeat", "back", "hush"]
     to: OptionalName = ""
     words: OptionalName = ""
+    slower: OptionalName = ""  # for repeat: words that ask for the same, more slowly
     intent: Intent | None = None
 
 

@@ -27,7 +27,7 @@ from dialogs.events import (
 )
 from dialogs.flow import END, PARK, Doing, Flow, Kind, Known, Step, resolve
 from dialogs.line import LineFacts
-from dialogs.listening import MORE, languages_on_page
+from dialogs.listening import MORE, Pressed, languages_on_page
 from understanding.meaning import Fact, Meaning
 
 _LONGEST_TRAIL = 12
@@ -163,6 +163,14 @@ def go_back(turn: Turn) -> Turn:
     if not target:
         return ask(turn)
     return enter(turn.but(trail=tuple(earlier[: earlier.index(target)])), target, anyway=True)
+
+
+def in_pace(turn: Turn, pressed: Pressed) -> Turn:
+    """Whoever asks for the same again, and once more, did not follow: from now on it is said slowly."""
+    if pressed.key.do != "repeat":
+        return turn
+    step = turn.conversation.step
+    return turn.but(again=step, slow=turn.conversation.slow or pressed.slowly or turn.conversation.again == step)
 
 
 def park(turn: Turn) -> Turn:

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import product
+from typing import Any, cast
 
 import pytest
 
@@ -43,9 +44,10 @@ class Carrier:
 def carrier(house: House) -> Iterator[Carrier]:
     """Every channel of the house."""
     taking = Carrier()
-    house.channels.update(dict.fromkeys(ChannelName, taking))
+    channels = cast("dict[ChannelName, Any]", house.channels)
+    channels.update(dict.fromkeys(ChannelName, taking))
     yield taking
-    house.channels.clear()
+    channels.clear()
 
 
 async def written(house: House, case: Case, channel: str = "sms", *, state: OutboxState = WAITING) -> uuid.UUID:
@@ -98,9 +100,7 @@ async def test_a_rule_that_changes_after_the_answer_was_written_holds_it_still(
     async with house.vault.unit() as unit:
         case = await open_case(unit)
         parcel = uuid.UUID(
-            await Desk(house=house).answer(
-                unit, case, channel="sms", address=NUMBER, text=TEXT, member=a_member(unit)
-            )
+            await Desk(house=house).answer(unit, case, channel="sms", address=NUMBER, text=TEXT, member=a_member(unit))
         )
     assert await state_of(house, case, parcel) is WAITING
     async with house.vault.unit() as unit:
