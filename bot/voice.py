@@ -25,8 +25,8 @@ SPEED: Final = "130"  # words a minute: somebody who is afraid, on a bad line, m
 _SECONDS: Final = 60
 _VOICES: Final = {"zh": "cmn", "en": "en-us"}  # where espeak-ng has another name
 _HEAD: Final = (
-    "# Made by a machine, to be replaced: read the words of `harborline voice list` aloud and put each file here, named\n"
-    "# as its words are, as .wav or .mp3. A file that is not the one named below is never overwritten.\n"
+    "# Made by a machine, to be replaced: read the words of `harborline voice list` aloud and put each file here,\n"
+    "# named as its words are, as .wav or .mp3. A file that is not the one named below is never overwritten.\n"
 )
 
 

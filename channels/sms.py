@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 from twilio.twiml.messaging_response import MessagingResponse
 
+from channels.accents import thrifty
 from channels.messages import (
     Address,
     Answer,
@@ -26,7 +27,7 @@ from channels.messages import (
     Report,
     legible,
 )
-from channels.segments import fold, split
+from channels.segments import split
 from channels.signed import Form, sid_of, signed, status_of
 from channels.twilio import Twilio
 from channels.webhook import heard, malformed
@@ -108,7 +109,7 @@ class Sms:
 def render(answer: Answer) -> tuple[str, ...]:
     """The answer as texts of at most 1600 characters: the words, then one line for each choice, "1 Label"."""
     lines = [answer.text, *(f"{choice.key} {choice.label}".strip() for choice in answer.choices)]
-    return split(fold(legible("\n".join(lines))), LIMIT) or ("",)
+    return split(thrifty(legible("\n".join(lines)), answer.language), LIMIT) or ("",)
 
 
 def _incoming(form: Form) -> Incoming:
