@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bot.contact import Fate, fate, next_moment
+from bot.contact import Fate, fate, later, next_moment
 from bot.house import House
 from bot.takeover import TakeOver
 from channels.messages import ChannelName
@@ -31,12 +31,18 @@ class Desk:
             raise Held(
                 _UNREACHABLE.format(who="called" if channel == ChannelName.VOICE else "asked not to be contacted")
             )
+        at = next_moment(case, unit.transaction.now, ZoneInfo(self.house.line.time_zone))
+        goes = state is OutboxState.WAITING
         parcel = await unit.outbox.put(
-            OutboxKind.STAFF, channel, address, {"words": text}, case_id=case.id, state=state
+            OutboxKind.STAFF,
+            channel,
+            address,
+            {"words": text, "left": left},
+            case_id=case.id,
+            state=OutboxState.HELD if goes and at else state,
         )
-        if state is OutboxState.WAITING:
-            at = next_moment(case, unit.transaction.now, ZoneInfo(self.house.line.time_zone))
-            await unit.jobs.later("deliver", at=at, parcel=str(parcel))
+        if goes:
+            await later(unit, parcel, at)
         return str(parcel)
 
     async def written_down(self, unit: Unit, case: Case, text: str) -> None:

@@ -61,6 +61,6 @@ def _strays(home: Path, flow: Flow) -> list[str]:
     """Own files that nothing reads: somebody believes that they are in force."""
     read = {flow.name, *flow.main.include}
     strays = [path for path in (home / "flows").glob("*") if path.stem not in read or path.suffix != ".yml"]
-    known = {"messages.po", "meta.yml", "sensitive.yml"}
+    known = {"messages.po", "meta.yml", "sensitive.yml", "voice"}
     strays += [path for path in (home / "locales").glob("*/*") if path.name not in known]
     return [f"{path}:1:1: nothing reads this file: name it in `include`, rename it or remove it" for path in strays]

@@ -69,6 +69,7 @@ _EVENTS: Final[Mapping[IncomingKind, Callable[[Incoming], Event]]] = {
     IncomingKind.STARTED: lambda _: Started(),
     IncomingKind.SILENCE: lambda _: Silent(),
     IncomingKind.HANGUP: lambda _: HungUp(),
+    IncomingKind.BLOCKED: lambda _: HungUp(blocked=True),
     IncomingKind.ATTACHMENT: lambda i: Shared(caption=i.text),
 }
 
@@ -208,6 +209,7 @@ class Turns:
             channel=incoming.address.channel,
             code=spoken.code,
             waiting=spoken.answers,
+            recordings=self._house.recordings,
         )
 
     # Talk --------------------------------------------------------------------------------------------------

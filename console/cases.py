@@ -1,6 +1,5 @@
 """One case: where it stands, what was said, and what can be done with it. Reads; console/changes.py changes."""
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,7 +19,7 @@ from vault.retention import LOOKED_AT
 
 DONE: Final = {
     "answered": "Your answer is on its way. Below it you see when it arrives.",
-    "held": "Your answer waits until the person writes. It was not sent yet, because they asked for that.",
+    "held": "Your answer is held, as the person asked. It was not sent yet; below it you see what it waits for.",
     "left": "Your answer waits under their return code. It was not sent, because they cannot be contacted.",
     "noted": "Your note is kept. Only the team can read it.",
     "assigned": "The case has changed hands.",
@@ -105,7 +104,7 @@ async def show(visit: Visit) -> web.Response:
     if case.unread:
         case = await unit.cases.change(case.id, unread=False)
         await unit.queue_changed()
-    timeline = _timeline(visit, entries, await unit.outbox.of_case(case.id), names)
+    timeline = _timeline(visit, entries, await _sent(visit, case), names)
     writing = await _writing(visit, case, entries, names, timeline)
     now, by = unit.transaction.now, due(queue_item(case), setup.policy)
     return visit.page(
@@ -148,7 +147,7 @@ async def talk(visit: Visit) -> web.Response:
     key = await unit.cases.key(case, visit.who.teams)
     entries = await unit.cases.read(case, key, [EntryKind.PERSON, EntryKind.STAFF, EntryKind.ENVELOPE])
     names = {str(m.id): m.name for m in await unit.members.all()}
-    timeline = _timeline(visit, entries, await unit.outbox.of_case(case.id), names)
+    timeline = _timeline(visit, entries, await _sent(visit, case), names)
     writing = await _writing(visit, case, entries, names, timeline, after=_after(visit.request))
     if any(moment.kind is EntryKind.PERSON for moment in writing.fresh):
         visit.note("case.read_on", f"case:{case.code}")
@@ -222,21 +221,31 @@ def _quotes(entry: Entry | None) -> dict[str, list[str]]:
     return quotes
 
 
+async def _sent(visit: Visit, case: Case) -> Mapping[str, tuple[OutboxState, str]]:
+    """What became of each answer, with the reason where it is held or has failed."""
+    outbox, troubles = visit.unit.outbox, visit.desk.setup.troubles
+    states, errors = await outbox.of_case(case.id), await outbox.errors_of_case(case.id)
+    return {
+        str(parcel): (state, words.delivery(state, case, troubles.get(errors.get(parcel, 0), "")))
+        for parcel, state in states.items()
+    }
+
+
 def _timeline(
     visit: Visit,
     entries: Sequence[OpenEntry],
-    deliveries: Mapping[uuid.UUID, OutboxState],
+    sent: Mapping[str, tuple[OutboxState, str]],
     names: Mapping[str, str],
 ) -> list[Moment]:
     spoken = {EntryKind.PERSON, EntryKind.STAFF, EntryKind.NOTE}
-    sent = {str(parcel): state for parcel, state in deliveries.items()}
     return [_moment(visit, opened, sent, names) for opened in entries if opened.entry.kind in spoken]
 
 
-def _moment(visit: Visit, opened: OpenEntry, sent: Mapping[str, OutboxState], names: Mapping[str, str]) -> Moment:
+def _moment(
+    visit: Visit, opened: OpenEntry, sent: Mapping[str, tuple[OutboxState, str]], names: Mapping[str, str]
+) -> Moment:
     entry, setup = opened.entry, visit.desk.setup
-    state = sent.get(entry.parcel)
-    delivery = words.DELIVERIES[state or OutboxState.LEFT]
+    state, delivery = sent.get(entry.parcel, (OutboxState.LEFT, words.DELIVERIES[OutboxState.LEFT]))
     return Moment(
         number=opened.number,
         kind=entry.kind,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Final
 
 from triage.alerts import AlertState
 from triage.levels import Level
@@ -99,6 +100,23 @@ CONTACT_RULES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Contact rule of a case -> what staff must know before they write."""
+
+_HELD: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "never_first": "Held: nobody writes to them first, and they have no return code. Not sent",
+        "when_i_write": "Held until they write: they asked for that. Not sent yet",
+        "hours": "Held until their hours begin ({hours}): they asked for that. Not sent yet",
+    }
+)
+
+
+def delivery(state: OutboxState, case: Case, trouble: str = "") -> str:
+    """What became of an answer, with the reason for one that is held or has failed."""
+    if state is not OutboxState.HELD:
+        return f"{DELIVERIES[state]}. {trouble}" if trouble else DELIVERIES[state]
+    if case.resting and case.contact_rule != "never_first":
+        return "Held until they write and it is safe: they said that they cannot talk now. Not sent yet"
+    return _HELD.get(case.contact_rule, DELIVERIES[state]).format(hours=case.contact_hours)
 
 
 def contact(case: Case) -> tuple[str, ...]:

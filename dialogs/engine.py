@@ -48,7 +48,7 @@ from dialogs.listening import (
     sure,
 )
 from dialogs.noticing import by_cue, corrected, notice
-from dialogs.walking import Turn, ask, come_back, do, enter, go, go_back, interrupt, park, rest
+from dialogs.walking import Turn, ask, come_back, do, enter, go, go_back, in_pace, interrupt, park, rest
 from understanding.meaning import Meaning
 
 _OPENING = "opening"  # label of words that answer no question: the first message,
@@ -101,7 +101,7 @@ def _decide(turn: Turn, event: Event) -> Turn:
         case Shared(caption=caption):
             return _words(turn, caption, shared=True)
         case Silent(idle=True) | HungUp():
-            return rest(turn)
+            return rest(turn, blocked=event.blocked if isinstance(event, HungUp) else False)
         case Silent():
             return _silent(turn)
         case _:
@@ -128,7 +128,7 @@ def _heard(turn: Turn, heard: Heard, text: str) -> Turn:
         case Words():
             return _words(turn, text)
         case Pressed(key=key):
-            return _pressed(turn, key)
+            return _pressed(in_pace(turn, heard), key)
         case Picked(step=step, choice=choice):
             return _picked(turn, step, choice)
         case Tongue(tag=tag):

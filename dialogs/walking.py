@@ -27,7 +27,7 @@ from dialogs.events import (
 )
 from dialogs.flow import END, PARK, Doing, Flow, Kind, Known, Step, resolve
 from dialogs.line import LineFacts
-from dialogs.listening import MORE, languages_on_page
+from dialogs.listening import MORE, Pressed, languages_on_page
 from understanding.meaning import Fact, Meaning
 
 _LONGEST_TRAIL = 12
@@ -165,6 +165,14 @@ def go_back(turn: Turn) -> Turn:
     return enter(turn.but(trail=tuple(earlier[: earlier.index(target)])), target, anyway=True)
 
 
+def in_pace(turn: Turn, pressed: Pressed) -> Turn:
+    """Whoever asks for the same again, and once more, did not follow: from now on it is said slowly."""
+    if pressed.key.do != "repeat":
+        return turn
+    step = turn.conversation.step
+    return turn.but(again=step, slow=turn.conversation.slow or pressed.slowly or turn.conversation.again == step)
+
+
 def park(turn: Turn) -> Turn:
     """One neutral sentence; everything is kept, and the conversation waits."""
     now = turn.conversation
@@ -172,9 +180,11 @@ def park(turn: Turn) -> Turn:
     return turn.but(phase=Phase.PARKED).then(Say(phrase=turn.flow.main.parked), End())
 
 
-def rest(turn: Turn) -> Turn:
-    """Nothing more is heard: file what was said, say nothing."""
+def rest(turn: Turn, *, blocked: bool = False) -> Turn:
+    """Nothing more is heard: file what was said, say nothing. `blocked`: as if they had said that they cannot talk."""
     turn = _file(turn, Doing())
+    if blocked and turn.conversation.phase is not Phase.NEW:
+        return turn.but(phase=Phase.PARKED)
     return turn.but(phase=Phase.RESTED) if turn.conversation.phase is Phase.ASKING else turn
 
 

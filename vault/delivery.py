@@ -42,7 +42,8 @@ class OutboxKind(StrEnum):
 class OutboxState(StrEnum):
     """How far it has come.
 
-    HELD: the person's contact rule does not allow it now; it goes out when they write, or in their hours.
+    HELD: the person's contact rule does not allow it now; it goes out when they write, in their hours, or by a code
+    that they do not have yet.
     LEFT: it waits under the person's return code; nothing is sent.
     """
 
@@ -187,8 +188,15 @@ class Outbox:
         )
         return tuple(row.id for row in await self._transaction.connection.execute(query))
 
+    async def unsent(self, case_id: uuid.UUID) -> tuple[uuid.UUID, ...]:
+        """Staff's words to this person that may still go out, the oldest first."""
+        table = tables.outbox
+        unsent = (table.c.case_id == case_id) & (table.c.kind == OutboxKind.STAFF) & table.c.state.in_(list(_FULL))
+        query = select(table.c.id).where(unsent).order_by(table.c.created_at, table.c.id)
+        return tuple((await self._transaction.connection.scalars(query)).all())
+
     async def leave(self, case_id: uuid.UUID) -> None:
-        """Nothing that was written so far goes out any more: it waits under the person's return code."""
+        """Nothing that was written so far goes out any more: the person has taken the report back."""
         table = tables.outbox
         unsent = (table.c.case_id == case_id) & (table.c.kind == OutboxKind.STAFF) & table.c.state.in_(list(_FULL))
         await self._transaction.connection.execute(
@@ -202,6 +210,13 @@ class Outbox:
             select(table.c.id, table.c.state).where(table.c.case_id == case_id)
         )
         return {row.id: OutboxState(row.state) for row in rows}
+
+    async def errors_of_case(self, case_id: uuid.UUID) -> Mapping[uuid.UUID, int]:
+        """The provider's error numbers of those that have failed."""
+        table = tables.outbox
+        failed = (table.c.case_id == case_id) & (table.c.state == OutboxState.FAILED) & table.c.error.is_not(None)
+        rows = await self._transaction.connection.execute(select(table.c.id, table.c.error).where(failed))
+        return {row.id: row.error for row in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
