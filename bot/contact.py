@@ -29,7 +29,7 @@ def fate(case: Case, channel: str) -> Fate:
     """What the rule and the channel allow. A call cannot be answered: we do not ring a phone that others may hold."""
     if channel == ChannelName.VOICE or case.contact_rule == "never_first":
         return Fate.LEAVE
-    return Fate.HOLD if case.resting or case.contact_rule == "when_i_write" else Fate.SEND
+    return Fate.HOLD if case.resting or case.forced or case.contact_rule == "when_i_write" else Fate.SEND
 
 
 def is_stricter(rule: str, than: str) -> bool:

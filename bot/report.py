@@ -13,8 +13,10 @@ from bot.thread import ThreadState
 from channels.messages import Incoming, IncomingKind
 from dialogs.conversation import CodeState, Conversation, Mode, Phase
 from dialogs.events import Alert, Effect, File, Keep, SetContactRule
+from dialogs.guarding import FORCED
 from triage.levels import Assessment, Level
 from triage.review import CaseEvent, legal_events, transition
+from triage.rules import RULES
 from vault.cases import Case, Entry, EntryKind, Reason
 from vault.errors import NotFound
 from vault.retention import withdraw
@@ -99,7 +101,7 @@ class Report:
         assessment, alerts = thread.assessment, self.alerts(effects)
         if assessment and (alerts or self.case_id):
             await self._judge(assessment, again=bool(alerts))
-        if late and any(isinstance(effect, Keep) for effect in effects):
+        if late and any(isinstance(effect, Keep) and not effect.choice for effect in effects):
             await self._read_later()
 
     def _is_newest(self, case: Case) -> bool:
@@ -120,12 +122,13 @@ class Report:
         states: dict[str, object] = {
             "discreet": conversation.mode is Mode.DISCREET,
             "resting": conversation.phase is Phase.PARKED,
+            "forced": conversation.duress,
         }
         if _ends_without_a_rule(conversation) and not case.contact_rule:
             states["contact_rule"] = "never_first"  # nothing was chosen, so nobody writes first (product.md, P9)
         if any(getattr(case, name) != value for name, value in states.items()):
             case = await self._change(**states)
-        if kept and conversation.phase in _TALKING and not conversation.ask_safe:
+        if kept and conversation.phase in _TALKING and not (conversation.ask_safe or conversation.duress):
             for parcel in await self._unit.outbox.release(case.id):
                 await later(self._unit, parcel, released="yes")
 
@@ -183,6 +186,8 @@ class Report:
 
     def _label(self, kept: Keep) -> str:
         """The words of a choice, in the line's own language, for the staff."""
+        if kept.choice == FORCED:
+            return RULES[FORCED].say
         step = self._house.flow.steps.get(kept.step)
         choice = step.choice(kept.choice) if step else None
         if choice is None:

@@ -97,7 +97,7 @@ class Sending:
         verdict = fate(case, found.channel)
         if verdict is Fate.LEAVE:
             await leave(unit, found)
-        elif verdict is Fate.HOLD and (case.resting or not released):
+        elif verdict is Fate.HOLD and (case.resting or case.forced or not released):
             await unit.outbox.set(found.id, OutboxState.HELD)
         elif at := next_moment(case, unit.transaction.now, ZoneInfo(self._house.line.time_zone)):
             await unit.outbox.set(found.id, OutboxState.HELD)

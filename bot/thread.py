@@ -12,6 +12,7 @@ from typing import Any
 
 from dialogs.conversation import Conversation
 from triage.levels import Assessment
+from vault.words import AgreedWords
 
 _VERSION = 1
 
@@ -114,6 +115,7 @@ class ThreadState:
     live: Live | None = None
     signed: datetime | None = None
     left_unsaid: bool = False  # a member of staff left while the person was away: they are told when they are back
+    words: AgreedWords | None = None  # digests of the words that were agreed on
 
     def but(self, **changes: Any) -> "ThreadState":
         """The same with some parts changed."""
@@ -134,6 +136,7 @@ class ThreadState:
             "live": self.live.to_json() if self.live else None,
             "signed": self.signed.isoformat() if self.signed else None,
             "left_unsaid": self.left_unsaid,
+            "words": self.words.to_json() if self.words else None,
         }
 
     @classmethod
@@ -152,6 +155,7 @@ class ThreadState:
             live=Live.from_json(live) if (live := value.get("live")) else None,
             signed=datetime.fromisoformat(signed) if (signed := value.get("signed")) else None,
             left_unsaid=value.get("left_unsaid", False),
+            words=AgreedWords.from_json(words) if (words := value.get("words")) else None,
         )
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bot.afterwards import erase_chat, note_copies, owed, rest_later, route
+from bot.agreed import AgreedSpeech, WordAsked
 from bot.connecting import Connecting
 from bot.house import House
 from bot.reading import Reading, digits, read
@@ -29,6 +30,7 @@ from dialogs.conversation import Conversation
 from dialogs.engine import advance
 from dialogs.events import (
     Alert,
+    CheckWord,
     Chose,
     CodeChecked,
     Effect,
@@ -39,6 +41,7 @@ from dialogs.events import (
     HandOver,
     HungUp,
     Keep,
+    KeepWord,
     OpenCode,
     ReadAnswers,
     Said,
@@ -49,6 +52,7 @@ from dialogs.events import (
     Withdraw,
     Withdrawn,
 )
+from dialogs.guarding import is_word
 from triage.assess import assess
 from triage.levels import Assessment, Level
 from understanding.meaning import UNREAD, Meaning
@@ -106,6 +110,7 @@ class Turns:
         self._house = house
         self._responders = Responders(house)
         self._connecting = Connecting(house)
+        self._words = AgreedSpeech(house)
 
     async def take(self, incoming: Incoming) -> Answer | None:
         """Handle one event and give the answer. Raises NotKept when it could not be stored."""
@@ -125,6 +130,8 @@ class Turns:
                 return await self._commit(incoming, reading)
             except _EpochBegan:
                 reading = await read(self._house, incoming)
+            except WordAsked as asked:  # slow, and so outside of the transaction that asked for it
+                reading = await self._words.stretch(incoming, reading, asked)
             except DATABASE_AWAY:
                 self._house.counts["database_away"] += 1
                 await asyncio.sleep(_PAUSE)
@@ -222,7 +229,7 @@ class Turns:
         judged = moment.reading.judged(before.conversation)
         verdict = assess(judged, before.conversation.chosen, before.assessment, policy)
         urgent = judged is not None and self._shows_danger(judged, before.assessment, verdict)
-        event = await self._event(moment)
+        event = self._words.unasked(moment.incoming, moment.reading, before) or await self._event(moment)
         conversation, effects = self._engine(moment, before.conversation, event, urgent=urgent)
         if moment.reading.flooding and _asks_for(GiveCode, effects):
             conversation, effects = self._without_code(moment, conversation, effects)
@@ -230,11 +237,18 @@ class Turns:
             checked, before = await self._check_code(moment, asked)
             conversation, more = self._engine(moment, conversation, checked)
             effects = (*effects[:-1], *more)
+        if effects and isinstance(meant := effects[-1], KeepWord | CheckWord):
+            event, before = self._words.answer(meant, moment.reading, before)
+            conversation, more = self._engine(moment, conversation, event, urgent=urgent)
+            effects = (*effects[:-1], *more)
+        known = before.assessment if is_word(event) else verdict  # an agreed word says nothing else: nobody reads it
         if effects and isinstance(effects[-1], Withdraw):
             at_once = await moment.report.withdraw()
             conversation, more = self._engine(moment, conversation, Withdrawn(at_once=at_once))
-            return Spoken(thread=ThreadState(conversation=conversation), effects=(*effects[:-1], *more))
-        verdict = assess(None, conversation.chosen, verdict, policy, alerts=moment.report.alerts(effects))
+            return Spoken(
+                thread=ThreadState(conversation=conversation, words=before.words), effects=(*effects[:-1], *more)
+            )
+        verdict = assess(None, conversation.chosen, known, policy, alerts=moment.report.alerts(effects))
         said = before.waiting if _asks_for(ReadAnswers, effects) else ()
         code, copies = await self._new_code(moment, before) if _asks_for(GiveCode, effects) else ("", ())
         return Spoken(
@@ -245,6 +259,7 @@ class Turns:
                 waiting=() if said else before.waiting,
                 heard=(*(answer_id for answer_id, _ in said), *copies) if said else (),
                 envelope=before.envelope,
+                words=before.words,
             ),
             effects=effects,
             code=code,

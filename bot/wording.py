@@ -73,8 +73,8 @@ class Wording:
         match effect:
             case Say(phrase=phrase, values=values):
                 yield phrase, values
-            case Ask(phrase=phrase, values=values, options=options, code=code):
-                yield phrase, values
+            case Ask(phrase=phrase, values=values, lists=lists, options=options, code=code):
+                yield phrase, {**values, **{name: self._listed(keys) for name, keys in lists.items()}}
                 if self._spoken and code:
                     yield "voice.digits", {}
                 elif self._spoken and not options:
@@ -84,6 +84,10 @@ class Wording:
             case ReadAnswers():
                 for answer in self.waiting:
                     yield "staff.answer", {"text": answer}
+
+    def _listed(self, phrases: Sequence[str]) -> str:
+        """Several phrases, one after the other."""
+        return self.say("heard.comma").join(map(self.say, phrases))
 
     def _choice(self, option: Option) -> Choice:
         label = self.say(option.label)

@@ -126,8 +126,13 @@ def contact(case: Case) -> tuple[str, ...]:
     checked = "Somebody may be looking at their phone: write harmless words."
     withdrawn = "They have taken their report back. When you close the case, it is destroyed."
     resting = "They said that they cannot talk now. Your answer waits until they write and it is safe."
+    forced = (
+        "They gave the word that means: somebody forces me. Nothing is sent to this phone, and you must not call it, "
+        "until they give their check word. Think of another way to reach them."
+    )
     return (
         *([withdrawn] if case.withdrawn_at else []),
+        *([forced] if case.forced else []),
         rule,
         *([resting] if case.resting else []),
         *([called] if case.channel == "voice" else []),

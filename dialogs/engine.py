@@ -79,7 +79,7 @@ def advance(  # noqa: PLR0917 - the six things a turn depends on, in the order e
         away=is_away(flow, conversation, now),
         urgent=urgent,
     )
-    if isinstance(event, HandedBack):  # also while staff write: a call is never left in silence
+    if isinstance(event, HandedBack):  # a call is never left in silence
         turn = _handed_back(turn, event.talked)
     elif isinstance(event, WordChecked):
         turn = guarding.checked(turn, event.found)
@@ -87,7 +87,8 @@ def advance(  # noqa: PLR0917 - the six things a turn depends on, in the order e
         turn = guarding.while_forced(turn, event)
     else:
         turn = _while_human(turn, event) if conversation.human else _decide(turn, event)
-    return turn.conversation, _alerted(turn.effects) if urgent else turn.effects
+    harmless = not urgent or guarding.is_word(event) or guarding.asks_vault(turn)
+    return turn.conversation, turn.effects if harmless else _alerted(turn.effects)
 
 
 def _decide(turn: Turn, event: Event) -> Turn:
@@ -186,10 +187,9 @@ def _start(turn: Turn) -> Turn:
 
 
 def _words(turn: Turn, text: str, *, shared: bool = False) -> Turn:
-    if guarding.listens(turn) and not shared and not turn.urgent:
+    if not shared and guarding.listens(turn, text):
         return guarding.heed(turn)
-    small = not shared and is_small_talk(text, turn.meaning)
-    before = turn.conversation
+    small, before = not shared and is_small_talk(text, turn.meaning), turn.conversation
     turn = notice(_keep_words(turn, text, small=small))
     if shared:
         turn = turn.then(Say(phrase=turn.flow.main.shared))
@@ -203,7 +203,7 @@ def _words(turn: Turn, text: str, *, shared: bool = False) -> Turn:
         return enter(turn, turn.flow.steps[main.after].words)
     if step is None or small or (turn.away and turn.at_safety):
         return _start(turn)
-    return _answer(turn, step, step.words)
+    return _answer(turn, step, step.words or step.skip)
 
 
 def _answer(turn: Turn, step: Step, target: str) -> Turn:
@@ -309,7 +309,7 @@ def _checked(turn: Turn, checked: CodeChecked) -> Turn:
         turn = turn.but(code=CodeState.CONFIRMED)
     else:  # the end of a code of their own, or of the new one that takes the place of one that staff knew
         turn = turn.but(code_known_to_staff=False)
-    return go(turn.but(tries=0), step.found)
+    return go(turn.but(tries=0), step.found, proven=step.kind is Kind.CODE)
 
 
 def _withdrawn(turn: Turn, at_once: bool) -> Turn:

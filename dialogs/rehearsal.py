@@ -158,8 +158,12 @@ class Rehearsal:
         lines: list[str] = []
         for effect in effects:
             match effect:
-                case Say(phrase=phrase, values=values) | Ask(phrase=phrase, values=values):
+                case Say(phrase=phrase, values=values):
                     lines.append(self._text(phrase, language, mode, values))
+                case Ask(phrase=phrase, values=values, lists=lists):
+                    comma = self._text("heard.comma", language, mode, {})
+                    told = {n: comma.join(self._text(k, language, mode, {}) for k in keys) for n, keys in lists.items()}
+                    lines.append(self._text(phrase, language, mode, {**values, **told}))
                 case GiveCode(phrase=phrase):
                     lines.append(self._text(phrase, language, mode, {"code": SAMPLE_CODE}))
                 case ReadAnswers():

@@ -96,17 +96,20 @@ def enter(turn: Turn, target: str, *, anyway: bool = False) -> Turn:
     return _end(turn)
 
 
-def go(turn: Turn, target: str) -> Turn:
-    """Enter a target, but ask first whether it is safe if nobody has answered that yet."""
+def go(turn: Turn, target: str, *, proven: bool = False) -> Turn:
+    """Enter a target, but ask first whether it is safe if nobody has answered that yet. `proven`: it is them."""
     main, now = turn.flow.main, turn.conversation
     name, _ = resolve(target, now.interrupted)
     if not now.ask_safe or turn.at_safety or name in {PARK, END, main.start, main.returns}:
         return enter(turn, target)
-    return come_back(turn, target)
+    return come_back(turn, target, proven=proven)
 
 
-def come_back(turn: Turn, target: str = "") -> Turn:
-    """Somebody is here again: ask whether it is safe, then go on at `target`, or where they were."""
+def come_back(turn: Turn, target: str = "", *, proven: bool = False) -> Turn:
+    """Somebody is here again: ask whether it is safe, then go on at `target`, or where they were.
+
+    Whoever has agreed on a word is asked for it, unless their return code has just shown that it is them (`proven`).
+    """
     main, now = turn.flow.main, turn.conversation
     if target:
         name, rest = resolve(target, now.interrupted)
@@ -115,7 +118,9 @@ def come_back(turn: Turn, target: str = "") -> Turn:
         turn = interrupt(turn, main.after) if now.filed or now.code is not CodeState.NONE else turn
     elif now.phase is not Phase.PARKED and not turn.at_safety:
         turn = interrupt(turn, now.step)
-    return enter(turn.but(ask_safe=True, danger_shown=False), main.guard if now.guarded else main.returns)
+    return enter(
+        turn.but(ask_safe=True, danger_shown=False), main.guard if now.guarded and not proven else main.returns
+    )
 
 
 def interrupt(turn: Turn, step: str) -> Turn:
@@ -232,12 +237,17 @@ def _onward(turn: Turn, name: str, step: Step) -> str:
     return known.next if known else ""
 
 
+def _is_guarded(turn: Turn) -> bool:
+    """There is a word, or nobody is said to look at the phone, or it is a call: speech is not heard exactly enough."""
+    return turn.conversation.guarded or turn.conversation.mode is Mode.PLAIN or turn.line.channel == "voice"
+
+
 _KNOWN: dict[Known, Callable[[Turn], bool]] = {
     Known.TOLD: lambda turn: turn.conversation.told,
     Known.LANGUAGE: lambda turn: bool(turn.conversation.language) or len(turn.line.languages) == 1,
     Known.CONTACT: lambda turn: bool(turn.conversation.contact_rule),
     Known.CODE: lambda turn: turn.conversation.code is not CodeState.NONE,
-    Known.GUARDED: lambda turn: turn.conversation.guarded or turn.conversation.mode is Mode.PLAIN,
+    Known.GUARDED: _is_guarded,
     Known.NOTHING_HEARD: lambda turn: turn.conversation.facts_confirmed or not turn.conversation.facts,
     Known.OWN_CODE: lambda turn: not turn.conversation.code_known_to_staff,
 }

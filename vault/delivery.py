@@ -96,6 +96,8 @@ class Outbox:
         """Keep something to deliver; gives the id for the job and for the provider's news."""
         transaction = self._transaction
         row_id = transaction.new_id()
+        if kind is OutboxKind.STAFF and state is OutboxState.WAITING and await self._forced(case_id):
+            state = OutboxState.HELD  # whoever asks for it: nothing goes to a phone that somebody else may hold
         plain = json.dumps([channel, value, answer]).encode()
         epoch, sealed = transaction.ring.lock_in_epoch(plain, f"outbox/{row_id}")
         await transaction.connection.execute(
@@ -178,7 +180,9 @@ class Outbox:
         return found
 
     async def release(self, case_id: uuid.UUID) -> tuple[uuid.UUID, ...]:
-        """What was held for this person may go out now; gives the ids for the jobs."""
+        """What was held for this person may go out now; gives the ids for the jobs. Nothing may for the forced."""
+        if await self._forced(case_id):
+            return ()
         table = tables.outbox
         query = (
             update(table)
@@ -194,6 +198,13 @@ class Outbox:
         unsent = (table.c.case_id == case_id) & (table.c.kind == OutboxKind.STAFF) & table.c.state.in_(list(_FULL))
         query = select(table.c.id).where(unsent).order_by(table.c.created_at, table.c.id)
         return tuple((await self._transaction.connection.scalars(query)).all())
+
+    async def _forced(self, case_id: uuid.UUID | None) -> bool:
+        """The duress word was given in this case, and the check word has not been since."""
+        if case_id is None:
+            return False
+        query = select(tables.cases.c.forced).where(tables.cases.c.id == case_id)
+        return bool(await self._transaction.connection.scalar(query))
 
     async def leave(self, case_id: uuid.UUID) -> None:
         """Nothing that was written so far goes out any more: the person has taken the report back."""
