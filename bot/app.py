@@ -58,7 +58,7 @@ async def open_house(settings: Settings, log: Log, *, world: World | None = None
     """
     world = world or World()
     line = read_line(settings.line_file)
-    script = read_script(settings.harborline_home, line.languages)
+    script = read_script(settings.harborline_home, line.languages, cover=line.cover_is)
     phrases = script.phrases
     ring = read_key_ring(settings.key_ring)
     jobs = job_app(settings.database_url)

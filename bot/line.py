@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from dialogs.conversation import Mode
+from dialogs.covers import Cover
 from dialogs.lexicon import Lexicon
 from dialogs.line import LineFacts
 from dialogs.marked import load, utf8
@@ -114,6 +115,7 @@ class Line(_Settings):
 
     name: Annotated[str, Field(min_length=1, max_length=40)]
     cover: Annotated[str, Field(min_length=1, max_length=40)] = "Corner Laundry"
+    cover_is: Cover = Cover.SHOP
     languages: tuple[Tag, ...] = Field(min_length=1, max_length=9)
     default_language: Tag
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]

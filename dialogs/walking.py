@@ -82,7 +82,7 @@ def enter(turn: Turn, target: str, *, anyway: bool = False) -> Turn:
         onward = "" if anyway else _onward(turn, name, step)
         anyway = False
         if onward:
-            turn = _say_once(turn, step.passed)
+            turn = _pass(turn, name, step)
             target = onward
             continue
         turn = do(_arrive(turn, name), step)
@@ -251,6 +251,16 @@ _KNOWN: dict[Known, Callable[[Turn], bool]] = {
     Known.NOTHING_HEARD: lambda turn: turn.conversation.facts_confirmed or not turn.conversation.facts,
     Known.OWN_CODE: lambda turn: not turn.conversation.code_known_to_staff,
 }
+
+
+def _pass(turn: Turn, name: str, step: Step) -> Turn:
+    """A step is passed over: what is said then, and what its known answer would have said."""
+    now = turn.conversation
+    known = step.choice(now.facts.get(step.fact, "") if step.fact else now.chosen.get(name, ""))
+    phrases = (step.passed, *(known.say if known and step.fact else ()))
+    for phrase in phrases:
+        turn = _say_once(turn, phrase)
+    return turn
 
 
 def _say_once(turn: Turn, phrase: str) -> Turn:

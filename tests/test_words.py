@@ -132,7 +132,7 @@ async def texter(house: House, clock: Clock) -> Texter:
 
 async def everything(house: House) -> bytes:
     """All that the database holds, and what the service could open of it."""
-    found = []
+    found: list[bytes] = []
     async with house.vault.engine.connect() as connection:
         tables = await connection.execute(sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
         for (table,) in tables.all():
