@@ -11,7 +11,7 @@ from dialogs.events import Alert, CheckWord, Event, Keep, KeepWord, Said, Secret
 from dialogs.flow import Kind
 from dialogs.lexicon import weight
 from dialogs.listening import Digits, hear
-from dialogs.walking import Turn, ask, come_back, enter
+from dialogs.walking import Turn, ask, come_back, enter, interrupt
 
 FORCED = "duress"  # label of the act, and reason of the alert
 _LONGEST_WORD = 40  # letters: more than that is something to tell
@@ -74,7 +74,8 @@ def checked(turn: Turn, found: Secret | None) -> Turn:
         case Secret.DURESS:
             return _forced(turn)
         case Secret.CHECK if turn.conversation.duress:
-            return enter(turn.but(duress=False, ask_safe=True), turn.flow.main.returns)
+            back = turn.flow.main.after if turn.conversation.filed else ""
+            return enter(interrupt(turn.but(duress=False, ask_safe=True), back), turn.flow.main.returns)
         case Secret.CHECK:
             return _welcome(turn)
         case None:

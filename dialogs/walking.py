@@ -4,7 +4,7 @@ What an event means is decided in engine.py; here is only what follows once a ta
 room: every function takes a turn and returns the turn as it is afterwards.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -248,16 +248,24 @@ _KNOWN: dict[Known, Callable[[Turn], bool]] = {
     Known.CONTACT: lambda turn: bool(turn.conversation.contact_rule),
     Known.CODE: lambda turn: turn.conversation.code is not CodeState.NONE,
     Known.GUARDED: _is_guarded,
-    Known.NOTHING_HEARD: lambda turn: turn.conversation.facts_confirmed or not turn.conversation.facts,
+    Known.NOTHING_HEARD: lambda turn: turn.conversation.facts_confirmed or not _saves_a_question(turn),
     Known.OWN_CODE: lambda turn: not turn.conversation.code_known_to_staff,
 }
+
+
+def _saves_a_question(turn: Turn) -> bool:
+    """Something was told that a step asks for; papers and wages are only read back along with it."""
+    return any(step.fact in turn.conversation.facts for step in turn.flow.steps.values() if step.fact)
 
 
 def _pass(turn: Turn, name: str, step: Step) -> Turn:
     """A step is passed over: what is said then, and what its known answer would have said."""
     now = turn.conversation
     known = step.choice(now.facts.get(step.fact, "") if step.fact else now.chosen.get(name, ""))
-    phrases = (step.passed, *(known.say if known and step.fact else ()))
+    return _say_all_once(turn, (step.passed, *(known.say if known and step.fact else ())))
+
+
+def _say_all_once(turn: Turn, phrases: Iterable[str]) -> Turn:
     for phrase in phrases:
         turn = _say_once(turn, phrase)
     return turn
@@ -305,6 +313,7 @@ def _confirm(turn: Turn, _: Doing) -> Turn:
         if heard:
             turn = turn.but(chosen={**turn.conversation.chosen, name: heard.id}, kept=True)
             turn = turn.then(Keep(step=name, choice=heard.id))
+            turn = _say_all_once(turn, heard.say)
     return turn
 
 
