@@ -4,7 +4,7 @@ The words themselves go nowhere: not into the thread, the case, a job or a log. 
 dialogs/guarding.py.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -21,12 +21,13 @@ _SALTS: Final = 2**128
 _KEY: Final = "agreed words"
 
 
-@dataclass(slots=True)
 class WordAsked(Exception):
     """The turn needs the digest of what was said, with this salt: it begins again when there is one."""
 
-    salt: bytes = field(repr=False)
-    effort: Effort
+    def __init__(self, *, salt: bytes, effort: Effort) -> None:
+        super().__init__()
+        self.salt = salt
+        self.effort = effort
 
 
 class AgreedSpeech:

@@ -7,6 +7,7 @@ To accept a change of behaviour, write the stories anew and read the difference:
 """
 
 import os
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -92,7 +93,7 @@ def test_a_human_is_paged_within_two_turns_and_a_tip_is_filed_within_seven(
 ) -> None:
     table = {path.stem: _turns(path) for path in STORIES}
     for stem, (paged, filed) in table.items():
-        print(f"{stem:55} page {paged or '-':>2}   filed {filed or '-':>2}")
+        sys.stdout.write(f"{stem:55} page {paged or '-':>2}   filed {filed or '-':>2}\n")  # pytest -rP shows it
         record_property(stem, f"page {paged or '-'} filed {filed or '-'}")
     assert max(paged for paged, _ in table.values() if paged) <= 2
     assert max(filed for _, filed in table.values() if filed) <= 7
