@@ -48,7 +48,6 @@ class Caller:
     def asked(self) -> str:
         return next((effect.phrase for effect in self.effects if isinstance(effect, Ask)), "")
 
-    @property
     def answer(self) -> Answer:
         wording = Wording(
             phrases=self.phrases, line=self.line, conversation=self.conversation, channel=ChannelName.VOICE
@@ -66,14 +65,14 @@ def caller(intake: Flow, six: Phrases) -> Caller:
 def test_the_star_says_the_same_again_and_once_more_says_it_slowly(caller: Caller) -> None:
     asked = caller.asked
     assert asked == caller.does("*").asked
-    assert not caller.answer.slow
+    assert not caller.answer().slow
     assert asked == caller.does("*").asked
-    assert caller.answer.slow
-    assert caller.does("1").answer.slow, "whoever needed it once needs it for the rest of the call"
+    assert caller.answer().slow
+    assert caller.does("1").answer().slow, "whoever needed it once needs it for the rest of the call"
 
 
 def test_a_star_at_another_question_only_says_it_again(caller: Caller) -> None:
-    assert not caller.does("*", "2", "*").answer.slow
+    assert not caller.does("*", "2", "*").answer().slow
 
 
 @pytest.mark.parametrize("language", SLOWER)
@@ -81,12 +80,12 @@ def test_slower_can_be_said_in_every_language(intake: Flow, six: Phrases, langua
     caller = Caller(intake, six, language).does(Started(), "1", "1")
     asked = caller.asked
     assert caller.does(SLOWER[language]).asked == asked
-    assert caller.answer.slow
+    assert caller.answer().slow
     assert not any(isinstance(effect, Keep) for effect in caller.effects), "it is not what they have to report"
 
 
 def test_another_call_begins_at_the_usual_pace(caller: Caller) -> None:
-    assert not caller.does("*", "*", HungUp(), Started()).answer.slow
+    assert not caller.does("*", "*", HungUp(), Started()).answer().slow
 
 
 def test_texts_know_no_pace(caller: Caller) -> None:
@@ -99,9 +98,9 @@ def test_texts_know_no_pace(caller: Caller) -> None:
 
 def test_silence_is_given_more_and_more_time_and_then_the_caller_is_let_go(caller: Caller) -> None:
     """They may have had to put the phone down."""
-    waited = [caller.answer.patience]
+    waited = [caller.answer().patience]
     while caller.does(Silent()).asked:
-        waited.append(caller.answer.patience)
+        waited.append(caller.answer().patience)
     assert waited == list(PATIENCE)
     assert caller.conversation.phase is Phase.PARKED
     assert caller.does("1").asked, "and finds everything as it was"
