@@ -64,8 +64,8 @@ def next_moment(case: Case, now: datetime, zone: ZoneInfo) -> datetime | None:
 
 
 async def later(unit: Unit, parcel: uuid.UUID, at: datetime | None = None, *, released: str = "") -> None:
-    """Deliver it then. One job at a time has a parcel: whoever writes while it waits for their hours makes a second."""
-    await unit.jobs.later("deliver", at=at, lock=f"deliver/{parcel}", parcel=str(parcel), released=released)
+    """Deliver it then, or now; `released`: the person has just written."""
+    await unit.jobs.later("deliver", at=at, parcel=str(parcel), released=released)
 
 
 async def leave(unit: Unit, parcel: Parcel) -> OutboxState:

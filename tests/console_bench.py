@@ -170,6 +170,7 @@ class Bench:
                 secure_cookie=secure,
                 questions=QUESTIONS,
                 choices=CHOICES,
+                troubles={21610: "The person has written STOP."},
             ),
             actions=self.actions,
             metrics=metrics,

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import String, cast, column, exists, func, select, update
+from sqlalchemy import String, cast, column, exists, func, literal, select, update
 from sqlalchemy import table as table_of
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.sql import ColumnElement
@@ -23,10 +23,12 @@ from vault.errors import EpochGone
 from vault.transaction import Transaction
 
 
-def _has_job(task: str, argument: str, value: ColumnElement[str]) -> ColumnElement[bool]:
+def _has_job(
+    task: str, argument: str, value: ColumnElement[str], states: Sequence[str] = ("todo", "doing")
+) -> ColumnElement[bool]:
     """Whether a job of this task waits or runs whose argument is this value."""
     jobs = table_of("procrastinate_jobs", column("task_name"), column("status"), column("args", JSONB))  # not ours
-    waits = (jobs.c.task_name == task) & cast(jobs.c.status, String).in_(["todo", "doing"])
+    waits = (jobs.c.task_name == task) & cast(jobs.c.status, String).in_(states)
     return exists().where(waits, jobs.c.args[argument].astext == value)
 
 
@@ -191,6 +193,11 @@ class Outbox:
             .returning(table.c.id)
         )
         return tuple(row.id for row in await self._transaction.connection.execute(query))
+
+    async def comes_up(self, row_id: uuid.UUID) -> bool:
+        """True when a job waits that will look at it again, beside the one that may be doing so now."""
+        query = select(_has_job("deliver", "parcel", literal(str(row_id)), ("todo",)))
+        return bool(await self._transaction.connection.scalar(query))
 
     async def unsent(self, case_id: uuid.UUID) -> tuple[uuid.UUID, ...]:
         """Staff's words to this person that may still go out, the oldest first."""
