@@ -302,7 +302,10 @@ def _small_house(folder: Path) -> None:
     shutil.copy2(ROOT / "requirements-rasa.lock", folder)
     for path in files():
         lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [line for place, line in enumerate(lines) if "metadata:" not in line or place % 12 == 0]
+        first = {place + 1 for place, line in enumerate(lines) if line.strip() == "examples:"}
+        kept = [
+            line for place, line in enumerate(lines) if "metadata:" not in line or place % 12 == 0 or place in first
+        ]
         target = folder / "locales" / path.parent.name / "nlu.yml"
         target.parent.mkdir(parents=True)
         target.write_text("\n".join(kept) + "\n", encoding="utf-8")
