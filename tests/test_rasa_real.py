@@ -171,7 +171,7 @@ async def test_the_answer_has_level_and_signals_for_every_text(rasa: Served) -> 
 async def test_a_model_of_the_same_words_is_not_trained_again(built: Path) -> None:
     before = _changed_at(built)
     done = await asyncio.to_thread(
-        subprocess.run, [ROOT / ".ci/rasa", "short"], capture_output=True, text=True, check=False
+        subprocess.run, [str(ROOT / ".ci/rasa"), "short"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert _changed_at(built) == before
