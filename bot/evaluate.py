@@ -10,6 +10,7 @@ from triage.assess import assess
 from triage.policy import TriagePolicy
 from understanding.meaning import Meaning
 from understanding.training.evaluate import (
+    NotThisEngine,
     TableError,
     as_json,
     as_text,
@@ -22,12 +23,16 @@ from understanding.training.evaluate import (
 
 async def run(context: Context) -> None:
     """Read every row, write the predictions, print the summary."""
-    arguments = context.arguments
+    arguments, rasa_url = context.arguments, context.settings.rasa_url
+    if arguments.engine == "rasa" and not rasa_url:
+        raise CommandFailed("RASA_URL is empty: start a Rasa (.ci/rasa serve) and set its address.", status=2)
     try:
         rows = read_table(Path(arguments.file))
-        predictions = await predict(rows, engine=arguments.engine, level_of=_level)
+        predictions = await predict(rows, engine=arguments.engine, level_of=_level, rasa_url=rasa_url)
     except TableError as error:
         raise CommandFailed(f"The file cannot be evaluated: {error}", status=2) from None
+    except NotThisEngine as error:
+        raise CommandFailed(f"{error}: look whether it runs at RASA_URL, and try again.") from None
     except OSError:
         raise CommandFailed("The file cannot be read: check its path and its permissions.", status=2) from None
     if arguments.out:
