@@ -8,20 +8,9 @@ import numpy as np
 import pytest
 
 from understanding.meaning import UNREAD, Engine, Evidence, Meaning, Signal
-from understanding.training.evaluate import (
-    Prediction,
-    Row,
-    TableError,
-    as_json,
-    as_text,
-    evaluate,
-    measure,
-    plain_level,
-    read_table,
-    wilson,
-    write_predictions,
-)
-from understanding.training.left_out import calibrated, reliability
+from understanding.training.evaluate import TableError, evaluate, plain_level, predict, read_table, write_predictions
+from understanding.training.left_out import calibrated
+from understanding.training.measure import Prediction, Row, as_json, as_text, measure, reliability, wilson
 from understanding.training.solve import auc, platt, recall, ridge, threshold
 
 TABLE = (
@@ -186,3 +175,31 @@ def test_calibrated_margins_are_as_often_right_as_they_say() -> None:
 )
 def test_without_triage_the_level_follows_danger_concern_and_signals(meaning: Meaning, level: str) -> None:
     assert plain_level(meaning) == level
+
+
+def test_measures_hold_intervals_calibration_confusion_and_romanised_rows_apart() -> None:
+    rows = [
+        Row(lang="hi-Latn", text="a", level="emergency"),
+        Row(lang="hi-Latn", text="b", level="standard"),
+        Row(lang="hi", text="c", level="emergency"),
+        Row(lang="hi", text="d", level="information"),
+    ]
+    said = [predicted(0.95, "emergency", "hi"), predicted(0.3, "high", "ur"), predicted(0.02, "standard"), predicted(0)]
+    everything, romanised, *languages = measure(rows, said)
+    assert [m.group for m in (everything, romanised, *languages)] == ["all", "romanised", "hi", "hi-Latn"]
+    assert (romanised.rows, romanised.recall_10, romanised.named) == (2, 1.0, 0.5)
+    assert (everything.low_5, everything.high_5) == wilson(everything.recall_5, 2)
+    assert [(b.low, b.count, b.right) for b in everything.calibration] == [(0.0, 2, 0.5), (0.2, 1, 0.0), (0.9, 1, 1.0)]
+    assert everything.confusion["emergency"] == {"information": 0, "standard": 1, "high": 0, "emergency": 1}
+    assert everything.confusion["standard"]["high"] == 1
+    text = as_text(measure(rows, said))
+    assert "calibration" in text
+    assert "given \\ predicted" in text
+
+
+@pytest.mark.asyncio
+async def test_long_work_tells_how_far_it_is() -> None:
+    told: list[tuple[int, int]] = []
+    rows = [Row(lang="en", text="hello"), Row(lang="en", text="thanks")]
+    await predict(rows, engine="rules", progress=lambda done, of: told.append((done, of)))
+    assert told == [(1, 2), (2, 2)]

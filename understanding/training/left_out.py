@@ -5,7 +5,6 @@ often a score of each size is right. One author wrote all words, and situations 
 less in the field, and look at texts from elsewhere too (tests/heldout). Not used while the service runs.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,35 +13,13 @@ from numpy.typing import NDArray
 from understanding.examples import LOCALES, all_words, digest
 from understanding.surface import Patterns
 from understanding.training.build import Trained, train, variety
-from understanding.training.evaluate import DANGER_PAGES, Prediction, Row, as_text, measure
+from understanding.training.evaluate import DANGER_PAGES
+from understanding.training.measure import Prediction, Row, as_text, measure, reliability
 from understanding.training.solve import platt, threshold
 
-EDGES = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
-"""Where the bins of a reliability table begin."""
 FALSE_PAGES = (0.02, 0.05, 0.1)
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bin:
-    """Scores from `low` on, up to the next bin: how many there are, their mean, and the share that was right."""
-
-    low: float
-    count: int
-    said: float
-    right: float
-
-
-def reliability(scores: Array, fires: NDArray[np.bool_]) -> list[Bin]:
-    """How often a score of each size is right; bins without scores are left out."""
-    places = np.digitize(scores, EDGES) - 1
-    inside = ((low, places == place) for place, low in enumerate(EDGES))
-    return [
-        Bin(low=low, count=int(here.sum()), said=float(scores[here].mean()), right=float(fires[here].mean()))
-        for low, here in inside
-        if here.any()
-    ]
 
 
 def calibrated(margins: Array, fires: NDArray[np.bool_]) -> Array:
