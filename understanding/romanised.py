@@ -92,7 +92,7 @@ def _vowel(script: Abugida, vowel: str, *, bare: bool, last: bool) -> str:
     return (last and script.last.get(vowel)) or script.signs.get(vowel, "")
 
 
-# Cyrillic, Ethiopic -----------------------------------------------------------------------------------------------------
+# Cyrillic, Ethiopic -------------------------------------------------------------------------------------------------
 
 
 def _alphabetic_word(letters: Table, word: str) -> str:
