@@ -9,9 +9,8 @@ import pytest
 
 from understanding.meaning import UNREAD, Engine, Evidence, Meaning, Signal
 from understanding.training.evaluate import TableError, evaluate, plain_level, predict, read_table, write_predictions
-from understanding.training.left_out import calibrated
 from understanding.training.measure import Prediction, Row, as_json, as_text, measure, reliability, wilson
-from understanding.training.solve import auc, platt, recall, ridge, threshold
+from understanding.training.solve import auc, calibrated, platt, recall, ridge, threshold
 
 TABLE = (
     "lang\ttext\tlevel\n"

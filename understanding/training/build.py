@@ -24,9 +24,11 @@ from understanding.language import SCRIPT_OF, script
 from understanding.meaning import Intent, Signal
 from understanding.romanised import native
 from understanding.surface import Patterns, surface
-from understanding.training.solve import platt, ridge
+from understanding.training.solve import calibrated, platt, ridge
+from understanding.training.thresholds import as_yaml, chosen
 from understanding.training.vectors import Embed, remembered
 
+THRESHOLDS_FILE = Path(__file__).resolve().parent.parent.parent / "triage" / "thresholds.yml"
 PENALTY = 0.15
 SURFACE_SHARE = 0.3
 """Weight of the surface's linear kernel beside the embedding's Gaussian one."""
@@ -138,11 +140,24 @@ def packed(arrays: dict[str, NDArray[Any]]) -> bytes:
     return out.getvalue()
 
 
-def build(locales: Path = LOCALES, embedding: Embed = remembered) -> bytes:
-    """The content of heads.npz for these training words. Raises TrainingWordsError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What `make heads` writes: the content of heads.npz, and of triage/thresholds.yml."""
+
+    heads: bytes
+    thresholds: str
+
+
+def build(locales: Path = LOCALES, embedding: Embed = remembered) -> Built:
+    """Heads and thresholds for these training words. Raises TrainingWordsError."""
     words = list(all_words(locales))
     examples = [example for language in words for example in language.examples]
-    return packed(train(examples, Patterns(words), digest(locales), embedding).arrays)
+    trained = train(examples, Patterns(words), digest(locales), embedding)
+    danger = trained.names.index(DANGER)
+    column, fires = slice(danger, danger + 1), trained.fires[:, danger]
+    scores = calibrated(trained.margins[:, column], trained.fires[:, column])[:, 0]
+    thresholds = as_yaml(chosen(scores, fires, [variety(example) for example in examples]))
+    return Built(heads=packed(trained.arrays), thresholds=thresholds)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -154,7 +169,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         print("The heads were built from other training words: run make heads.", file=sys.stderr)
         return 1
-    HEADS_FILE.write_bytes(build())
+    built = build()
+    HEADS_FILE.write_bytes(built.heads)
+    THRESHOLDS_FILE.write_text(built.thresholds, encoding="utf-8")
     return 0
 
 

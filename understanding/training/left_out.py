@@ -15,18 +15,11 @@ from understanding.surface import Patterns
 from understanding.training.build import Trained, train, variety
 from understanding.training.evaluate import DANGER_PAGES
 from understanding.training.measure import Prediction, Row, as_text, measure, reliability
-from understanding.training.solve import platt, threshold
+from understanding.training.solve import calibrated, threshold
 
 FALSE_PAGES = (0.02, 0.05, 0.1)
 
 Array = NDArray[np.float64]
-
-
-def calibrated(margins: Array, fires: NDArray[np.bool_]) -> Array:
-    """Left-out margins as the probabilities that heads.npz would make of them, one column per head."""
-    columns = (platt(column, truth) for column, truth in zip(margins.T, fires.T, strict=True))
-    slopes, offsets = np.array(list(columns)).T
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(slopes * margins + offsets, -30, 30))))
 
 
 def report(locales: Path = LOCALES) -> str:

@@ -49,6 +49,13 @@ def _misfit(at: Array, ones: Array, wanted: Array) -> float:
     return float(entropy.sum() + PRIOR / 2 * (at[0] - STEEP) ** 2)
 
 
+def calibrated(margins: Array, fires: NDArray[np.bool_]) -> Array:
+    """Left-out margins as the probabilities that heads.npz would make of them, one column per head."""
+    columns = (platt(column, truth) for column, truth in zip(margins.T, fires.T, strict=True))
+    slopes, offsets = np.array(list(columns)).T
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(slopes * margins + offsets, -30, 30))))
+
+
 def auc(scores: Array, positive: NDArray[np.bool_]) -> float:
     """Probability that a positive ranks above a negative; ties count half. NaN when one side is empty."""
     yes, no = int(positive.sum()), int((~positive).sum())
