@@ -110,10 +110,22 @@ def test_left_out_margins_are_those_of_a_machine_that_never_saw_the_example() ->
     points = dice.normal(size=(30, 5))
     targets = np.sign(points[:, :1] + 0.3 * dice.normal(size=(30, 1)))
     gram = points @ points.T + 0.2
-    _, left_out = ridge(gram, targets, 0.5)
+    left_out = ridge(gram, targets, 0.5).left_out
     others = np.arange(30) != 7
-    coefficients, _ = ridge(gram[np.ix_(others, others)], targets[others], 0.5)
-    assert left_out[7, 0] == pytest.approx((gram[7, others] @ coefficients)[0])
+    without = ridge(gram[np.ix_(others, others)], targets[others], 0.5).coefficients
+    assert left_out[7, 0] == pytest.approx((gram[7, others] @ without)[0])
+
+
+def test_margins_without_a_group_are_those_of_a_machine_that_saw_nothing_of_it() -> None:
+    dice = np.random.default_rng(6)
+    points = dice.normal(size=(30, 5))
+    targets = np.sign(points[:, :1] + 0.3 * dice.normal(size=(30, 1)))
+    gram = points @ points.T + 0.2
+    groups = ["aa"] * 12 + ["bb"] * 10 + ["cc"] * 8
+    group_out = ridge(gram, targets, 0.5, groups).group_out
+    others = np.array(groups) != "bb"
+    without = ridge(gram[np.ix_(others, others)], targets[others], 0.5).coefficients
+    assert group_out[~others, 0] == pytest.approx((gram[np.ix_(~others, others)] @ without)[:, 0])
 
 
 def test_calibration_gives_probabilities_that_match_the_share_of_positives() -> None:

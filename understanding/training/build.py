@@ -45,7 +45,9 @@ ENOUGH = 20
 class Trained:
     """Arrays of heads.npz, and the left-out margins from which calibration and thresholds come.
 
-    `fires`: which examples each head should fire for, one column per name, as in both kinds of margins.
+    `fires`: which examples each head should fire for, one column per name, as in all kinds of margins: `margins` of
+    the heads, `margins_alone` of those of the surface, `margins_unseen` of heads that saw nothing of the language
+    either (but its mean, which needs no labels).
     """
 
     arrays: dict[str, NDArray[Any]]
@@ -53,6 +55,7 @@ class Trained:
     fires: NDArray[np.bool_]
     margins: NDArray[np.float64]
     margins_alone: NDArray[np.float64]
+    margins_unseen: NDArray[np.float64]
 
 
 def variety(example: Example) -> str:
@@ -95,8 +98,10 @@ def train(examples: Sequence[Example], patterns: Patterns, words: str, embedding
     targets = _targets(examples, varieties)
     signs = np.stack([np.where(fires, 1.0, -1.0) for fires in targets.values()], axis=1)
     on_surface = surfaces @ surfaces.T
-    dual, margins = ridge(kernel(moved, moved) + SURFACE_SHARE * on_surface + BIAS, signs, PENALTY)
-    alone, margins_alone = ridge(written @ written.T + BIAS, signs, PENALTY)
+    languages = [example.language for example in examples]
+    both = ridge(kernel(moved, moved) + SURFACE_SHARE * on_surface + BIAS, signs, PENALTY, languages)
+    only = ridge(written @ written.T + BIAS, signs, PENALTY)
+    dual, margins, alone, margins_alone = both.coefficients, both.left_out, only.coefficients, only.left_out
     fits = [platt(margins[:, i], fires) for i, fires in enumerate(targets.values())]
     fits_alone = [platt(margins_alone[:, i], fires) for i, fires in enumerate(targets.values())]
     return Trained(
@@ -114,6 +119,7 @@ def train(examples: Sequence[Example], patterns: Patterns, words: str, embedding
         fires=np.stack(list(targets.values()), axis=1),
         margins=margins,
         margins_alone=margins_alone,
+        margins_unseen=both.group_out,
     )
 
 
