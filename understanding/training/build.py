@@ -85,40 +85,68 @@ def _means(vectors: NDArray[np.float32], varieties: Sequence[str]) -> tuple[tupl
     return names, np.stack([*rows, middle]).astype(np.float16).astype(np.float32)
 
 
-def train(examples: Sequence[Example], patterns: Patterns, words: str, embedding: Embed = remembered) -> Trained:
-    """Fit all heads. `words` is the digest of the training files."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gram:
+    """Which example resembles which: `both` by embedding and surface, `alone` by the surface as it is written."""
+
+    both: NDArray[np.float64]
+    alone: NDArray[np.float64]
+    vectors: NDArray[np.float32]  # of the embedding, without the mean of their variety
+    varieties: tuple[str, ...]  # that have a mean
+    means: NDArray[np.float32]
+    surfaces: NDArray[np.float64]
+    written: NDArray[np.float64]
+
+
+def gram(examples: Sequence[Example], patterns: Patterns, embedding: Embed = remembered) -> Gram:
+    """Embed and compare all examples."""
     varieties = [variety(example) for example in examples]
     spelt = [native(example.text, name) for example, name in zip(examples, varieties, strict=True)]
     vectors = embedding(spelt).astype(np.float16).astype(np.float32)
     names, means = _means(vectors, varieties)
     moved = centred(vectors, means[[names.index(v) for v in varieties]]).astype(np.float16).astype(np.float32)
     written = np.stack([surface(example.text, patterns).dense() for example in examples]).astype(np.float64)
-    surfaces = np.stack([surface(e.text, patterns, own).dense() for e, own in zip(examples, spelt, strict=True)])
-    surfaces = surfaces.astype(np.float64)
+    spelt_back = np.stack([surface(e.text, patterns, own).dense() for e, own in zip(examples, spelt, strict=True)])
+    surfaces = spelt_back.astype(np.float64)
+    return Gram(
+        both=kernel(moved, moved) + SURFACE_SHARE * (surfaces @ surfaces.T) + BIAS,
+        alone=written @ written.T + BIAS,
+        vectors=moved,
+        varieties=names,
+        means=means,
+        surfaces=surfaces,
+        written=written,
+    )
+
+
+def train(examples: Sequence[Example], patterns: Patterns, words: str, embedding: Embed = remembered) -> Trained:
+    """Fit all heads. `words` is the digest of the training files."""
+    alike = gram(examples, patterns, embedding)
+    varieties = [variety(example) for example in examples]
     targets = _targets(examples, varieties)
     signs = np.stack([np.where(fires, 1.0, -1.0) for fires in targets.values()], axis=1)
-    on_surface = surfaces @ surfaces.T
     languages = [example.language for example in examples]
-    both = ridge(kernel(moved, moved) + SURFACE_SHARE * on_surface + BIAS, signs, PENALTY, languages)
-    only = ridge(written @ written.T + BIAS, signs, PENALTY)
-    dual, margins, alone, margins_alone = both.coefficients, both.left_out, only.coefficients, only.left_out
-    fits = [platt(margins[:, i], fires) for i, fires in enumerate(targets.values())]
-    fits_alone = [platt(margins_alone[:, i], fires) for i, fires in enumerate(targets.values())]
+    count = sum(not name.startswith("variety:") for name in targets)  # which language, the surface alone is asked
+    both = ridge(alike.both, signs[:, :count], PENALTY, languages)
+    only = ridge(alike.alone, signs, PENALTY)
+    dual, alone, fires = both.coefficients, only.coefficients, np.stack(list(targets.values()), axis=1)
+    fits = [platt(both.left_out[:, i], fires[:, i]) for i in range(count)]
+    fits_alone = [platt(only.left_out[:, i], fires[:, i]) for i in range(len(targets))]
     return Trained(
         arrays={
-            "described": _described(words, tuple(targets), names),
-            "means": means.astype(np.float16),
-            "vectors": moved.astype(np.float16),
+            "described": _described(words, tuple(targets), alike.varieties),
+            "means": alike.means.astype(np.float16),
+            "vectors": alike.vectors.astype(np.float16),
             "dual": np.round(dual, 4).astype(np.float32),
-            "surface": np.round(SURFACE_SHARE * surfaces.T @ dual, 3).astype(np.float16),
-            "alone": np.round(written.T @ alone, 3).astype(np.float16),
+            "surface": np.round(SURFACE_SHARE * alike.surfaces.T @ dual, 3).astype(np.float16),
+            "alone": np.round(alike.written.T @ alone, 3).astype(np.float16),
             "platt": _sigmoids(fits, BIAS * dual.sum(axis=0)),
             "platt_alone": _sigmoids(fits_alone, BIAS * alone.sum(axis=0)),
         },
-        names=tuple(targets),
-        fires=np.stack(list(targets.values()), axis=1),
-        margins=margins,
-        margins_alone=margins_alone,
+        names=tuple(targets)[:count],
+        fires=fires[:, :count],
+        margins=both.left_out,
+        margins_alone=only.left_out[:, :count],
         margins_unseen=both.group_out,
     )
 
