@@ -32,7 +32,8 @@ def main() -> int:
         "# Fuzz of the embedding process\n\n"
         f"`python -m bench.fuzz_engine` on {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, "
         f"seed {seed}: {found.inputs:,} of {inputs:,} hostile texts, {len(found.findings)} findings, "
-        f"{len(found.kinds)} kinds of text, {found.seconds / 60:.0f} minutes, the slowest {found.slowest * 1000:,.0f} ms. One process read all.\n"
+        f"{len(found.kinds)} kinds of text, {found.seconds / 60:.0f} minutes, the slowest "
+        f"{found.slowest * 1000:,.0f} ms. One process read all.\n"
         + "".join(f"\n    {finding}\n" for finding in found.findings)
     )
     RESULTS.write_text(page, encoding="utf-8")
