@@ -18,8 +18,8 @@ ENOUGH = 20
 """Emergencies of a variety, and as many others, below which nothing is chosen for it."""
 DRAWN = 100
 """The threshold of all weighs as much as so many messages of the variety's own."""
-LOWEST, HIGHEST = 0.1, 0.4
-"""Whatever the scores say: below it small talk pages, above it a language would be silenced."""
+LOWEST, HIGHEST = 0.1, 0.3
+"""Whatever the scores say: below it small talk pages; above that of all, the languages we read worst would be silenced."""
 
 Array = NDArray[np.float64]
 
