@@ -163,7 +163,7 @@ def test_an_alert_of_the_flow_is_assessed_by_its_rule(alert: str, level: Level) 
 
 
 def test_the_model_raises_at_its_thresholds() -> None:
-    limits = POLICY.thresholds
+    limits = POLICY.thresholds_for("es")
     assert told(heard(danger=limits.danger)).level is Level.EMERGENCY
     assert told(heard(danger=limits.danger - 0.01)).level is Level.HIGH
     assert told(heard(danger=limits.near_danger - 0.01)).level is Level.STANDARD
@@ -174,7 +174,7 @@ def test_a_sign_of_danger_that_nothing_supports_is_high_and_not_yet_an_emergency
     """Words such as "gun" are also in films: a pattern alone scores 0.5."""
     faint = (Evidence(signal=Signal.WEAPON, score=0.5, words="gun"),)
     assert told(replace(heard(), signals=faint)).level is Level.HIGH
-    assert told(replace(heard(danger=POLICY.thresholds.near_danger), signals=faint)).level is Level.EMERGENCY
+    assert told(replace(heard(danger=POLICY.thresholds_for("es").near_danger), signals=faint)).level is Level.EMERGENCY
     sure = (Evidence(signal=Signal.WEAPON, score=POLICY.thresholds.sure_signal, words="gun"),)
     assert told(replace(heard(), signals=sure)).level is Level.EMERGENCY
     wordless = (Evidence(signal=Signal.WEAPON, score=1.0),)
@@ -203,7 +203,7 @@ def test_a_signal_below_its_threshold_does_not_fire() -> None:
 def test_a_language_may_have_thresholds_of_its_own() -> None:
     policy = TriagePolicy(thresholds_by_language={"es": Thresholds(danger=0.1, near_danger=0.05)})
     assert assess(heard(danger=0.1), {}, None, policy).level is Level.EMERGENCY
-    assert assess(replace(heard(danger=0.1), language="fr"), {}, None, policy).level is Level.STANDARD
+    assert assess(replace(heard(danger=0.1), language="zz"), {}, None, policy).level is Level.STANDARD
 
 
 # Not read ---------------------------------------------------------------------------------------------------
@@ -450,14 +450,14 @@ def test_every_measured_threshold_is_within_the_bounds_of_its_training_and_in_or
 
 
 def test_a_threshold_is_the_lowest_at_which_one_in_ten_of_the_others_pages_drawn_to_that_of_all() -> None:
-    others = np.linspace(0.0, 0.5, 400)
+    others = np.linspace(0.0, 0.3, 400)
     scores = np.concatenate([others, np.full(40, 0.9), others / 4, np.full(40, 0.9), [0.9, 0.1]])
     fires = np.array([False] * 400 + [True] * 40 + [False] * 400 + [True] * 40 + [True, False])
     varieties = ["aa"] * 440 + ["bb"] * 440 + ["cc"] * 2
     found = chosen(scores, fires, varieties)
     assert list(found) == ["aa", "bb"]  # two messages of cc tell nothing
     everywhere = threshold(scores, fires, 0.10)
-    assert threshold(others, np.zeros(400, bool), 0.10) == pytest.approx(0.45, abs=0.01)
+    assert threshold(others, np.zeros(400, bool), 0.10) == pytest.approx(0.27, abs=0.01)
     assert everywhere < found["aa"] <= HIGHEST
     assert LOWEST <= found["bb"] < everywhere
     assert yaml.safe_load(as_yaml({"no": 0.2, "hi-Latn": 0.15})) == {"danger": {"no": 0.2, "hi-Latn": 0.15}}

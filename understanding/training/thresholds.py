@@ -19,7 +19,7 @@ ENOUGH = 20
 DRAWN = 100
 """The threshold of all weighs as much as so many messages of the variety's own."""
 LOWEST, HIGHEST = 0.1, 0.3
-"""Whatever the scores say: below it small talk pages; above that of all, the languages we read worst would be silenced."""
+"""Below it small talk pages; above it, the threshold of all, the languages that we read worst would be silenced."""
 
 Array = NDArray[np.float64]
 
