@@ -1,7 +1,8 @@
 """`make fuzz`: a million damaged inputs to every parser of bytes from outside; writes bench/fuzz.md.
 
 Each parser has a process of its own, so that one that crashes or hangs is a finding and not the end of the run.
-`INPUTS`, `MINUTES` (for each parser), `SEED` and `ONLY` (names, separated by commas) change it.
+`INPUTS`, `MINUTES` (for each parser), `SEED` and `ONLY` (names, separated by commas; the other rows stay as they are)
+change it.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ RESULTS: Final = Path(__file__).parent / "fuzz.md"
 _CHILD: Final = "--parser"
 _HUNG: Final = 120.0  # seconds beyond its time after which a process is given up
 _MARK: Final = "figures\t"
+_SHOWN: Final = 3  # findings of one parser: they are mostly one fault, found again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,23 +52,32 @@ def main() -> int:
     """Every parser, one after the other; 1 when there are findings."""
     if sys.argv[1:2] == [_CHILD]:
         return asyncio.run(_feed(sys.argv[2], plan(os.environ)))
-    wanted, rows, findings = plan(os.environ), [], []
-    for name in _names(wanted):
-        row, found = _run(name, wanted)
-        rows.append(row)
-        findings += found
-        sys.stdout.write(row + "\n")
+    wanted, names = plan(os.environ), _names()
+    rows, findings = _kept(names) if wanted.only else ({}, {})
+    ran = [name for name in names if not wanted.only or name in wanted.only]
+    for name in ran:
+        rows[name], findings[name] = _run(name, wanted)
+        sys.stdout.write(rows[name] + "\n")
         sys.stdout.flush()
-        RESULTS.write_text(_page(rows, findings, wanted), encoding="utf-8")
-    return 1 if findings else 0
+        shown = [finding for name in names for finding in findings.get(name, [])[:_SHOWN]]
+        RESULTS.write_text(_page([rows[name] for name in names if name in rows], shown, wanted), encoding="utf-8")
+    return 1 if any(findings[name] for name in ran) else 0
 
 
-def _names(wanted: Plan) -> list[str]:
+def _names() -> list[str]:
     async def listed() -> list[str]:
         with tempfile.TemporaryDirectory() as folder:
             return list(parsers(Path(folder)))
 
-    return [name for name in asyncio.run(listed()) if not wanted.only or name in wanted.only]
+    return asyncio.run(listed())
+
+
+def _kept(names: list[str]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Rows and findings of the page as it is, by parser."""
+    lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
+    rows = {name: line for name in names for line in lines if line.startswith(f"| {name} |")}
+    findings = {name: [line.strip() for line in lines if line.startswith(f"    {name}")] for name in names}
+    return rows, findings
 
 
 async def _feed(name: str, wanted: Plan) -> int:
@@ -81,7 +92,7 @@ def _figures(name: str, found: Fuzzed) -> str:
     speed = found.inputs / found.seconds
     return (
         f"| {name} | {found.inputs:,} | {len(found.findings)} | {len(found.kinds)} | {found.seconds / 60:.1f} min | "
-        f"{speed:,.0f} | {found.slowest * 1000:,.0f} ms |"
+        f"{speed:,.0f} | {found.slowest * 1000:,.0f} ms | {_today()} |"
     )
 
 
@@ -93,31 +104,40 @@ def _run(name: str, wanted: Plan) -> tuple[str, list[str]]:
             command, capture_output=True, text=True, errors="replace", timeout=wanted.seconds + _HUNG, check=False
         )
     except subprocess.TimeoutExpired:
-        return f"| {name} | | 1 | | | | hung |", [f"{name}: an input never came back"]
+        return f"| {name} | | 1 | | | | hung | {_today()} |", [f"{name}: an input never came back"]
     *lines, last = done.stdout.splitlines() or [""]
     if done.returncode or not last.startswith(_MARK):
         end = done.stderr.strip().splitlines()[-1:]
-        return f"| {name} | | 1 | | | | crashed |", [f"{name}: ended with {done.returncode}: {' '.join(end)}"]
+        return f"| {name} | | 1 | | | | crashed | {_today()} |", [
+            f"{name}: ended with {done.returncode}: {' '.join(end)}"
+        ]
     return last.removeprefix(_MARK), lines
 
 
+def _today() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d}"
+
+
 def _page(rows: list[str], findings: list[str], wanted: Plan) -> str:
-    now = datetime.now(UTC)
     return (
         "\n".join(
             [
                 "# Fuzz",
                 "",
                 (
-                    f"`make fuzz` on {now:%Y-%m-%d}, Python {platform.python_version()}, {platform.machine()}, one "
-                    f"core, seed {wanted.seed}. Each parser gets {wanted.inputs:,} damaged examples, or what it takes "
-                    f"in {wanted.seconds / 60:.0f} minutes. A finding is a crash, an error that the parser does not "
-                    "document, or a value that is not sound. Kinds: how many different answers the inputs brought "
-                    "out. The targets are in `tests/parsers.py`, how inputs are made in `tests/fuzzing.py`."
+                    f"`make fuzz`, Python {platform.python_version()}, {platform.machine()}, one core, seed "
+                    f"{wanted.seed}; each row with its day. Each parser gets {wanted.inputs:,} damaged examples, or "
+                    f"what it takes in {wanted.seconds / 60:.0f} minutes. A finding is a crash, an error that the "
+                    "parser does not document, a value that is not sound, or an input that takes longer than its "
+                    "bound (half a second; ten for files that only whoever runs the line can write). Kinds: how many "
+                    "different answers the inputs brought out. The slowest input is counted in seconds of the "
+                    "processor, and the lesser of two when it is long, so that neither the garbage collector nor "
+                    "another process counts. The targets are in `tests/parsers.py`, how inputs are made in "
+                    "`tests/fuzzing.py`; the largest requests are in `tests/test_fuzz.py`."
                 ),
                 "",
-                "| parser | inputs | findings | kinds | time | a second | slowest input |",
-                "|---|---:|---:|---:|---:|---:|---:|",
+                "| parser | inputs | findings | kinds | time | a second | slowest input | day |",
+                "|---|---:|---:|---:|---:|---:|---:|---|",
                 *rows,
                 "",
                 *(f"    {finding}" for finding in findings),

@@ -60,7 +60,8 @@ def left_over(chat: Chat) -> tuple[Say, ...]:
 
 def owed(chat: Chat, conversation: Conversation) -> tuple[Chat, tuple[Say, ...]]:
     """What the person is still to be told of their chat, once they can talk; and what is kept of it then."""
-    safe = conversation.phase in {Phase.ASKING, Phase.ENDED} and not conversation.ask_safe
+    heard = not conversation.human  # while staff write, nothing of ours comes between
+    safe = heard and conversation.phase in {Phase.ASKING, Phase.ENDED} and not conversation.ask_safe
     told = left_over(chat) if safe else ()
     return (Chat(began=chat.began) if told else chat), told
 

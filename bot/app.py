@@ -1,8 +1,10 @@
 """Builds and wires everything: settings and line.yml in, a House out; and the web applications of a house."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -17,12 +19,15 @@ from bot.line import Line, read_line
 from bot.logs import Log
 from bot.metrics import metrics
 from bot.pager import Pager
+from bot.recordings import Recordings
+from bot.report import BLOCKED
 from bot.script import read_script
 from bot.sending import Sending
 from bot.settings import Settings
 from bot.turn import Turns
 from bot.world import World
 from channels.messages import Channel, ChannelName
+from channels.refusals import RULES
 from channels.sms import Sms
 from channels.telegram import Telegram
 from channels.twilio import Twilio, TwilioAccount
@@ -30,7 +35,7 @@ from channels.voice import Voice
 from console.app import build as build_console
 from console.setup import Setup
 from dialogs.conversation import Mode
-from dialogs.phrases import Phrases
+from dialogs.phrases import LOCALES, Phrases
 from understanding.tongues import NAMES
 from understanding.understand import Understanding
 from vault.keys import read_key_ring
@@ -40,6 +45,10 @@ from vault.unit import Vault, database_engine, job_app
 
 _WARM: Final = 5.0  # seconds for a first text that nobody waits for: it brings the engine's tables into memory
 _LOG_AGAIN: Final = timedelta(minutes=1)
+_BLOCKED: Final = (
+    "They wrote STOP, so their carrier lets no text of ours through. Answers wait until they write START. "
+    "They can also call, or open their code by another way."
+)
 
 
 @asynccontextmanager
@@ -50,7 +59,7 @@ async def open_house(settings: Settings, log: Log, *, world: World | None = None
     """
     world = world or World()
     line = read_line(settings.line_file)
-    script = read_script(settings.harborline_home, line.languages)
+    script = read_script(settings.harborline_home, line.languages, cover=line.cover_is)
     phrases = script.phrases
     ring = read_key_ring(settings.key_ring)
     jobs = job_app(settings.database_url)
@@ -71,6 +80,7 @@ async def open_house(settings: Settings, log: Log, *, world: World | None = None
         facts=line.facts(phrases.lexicon()),
         pager=Pager(line=line, world=world, phrases=phrases, console_url=settings.console_url),
         channels=_channels(settings, line),
+        recordings=Recordings(voice_folders(settings), line.recorded, settings.twilio_auth_token.encode()),
     )
     try:
         async with jobs.open_async(), watching(house):
@@ -83,6 +93,11 @@ async def open_house(settings: Settings, log: Log, *, world: World | None = None
         for channel in house.channels.values():
             await channel.close()
         await vault.close()
+
+
+def voice_folders(settings: Settings) -> tuple[Path, ...]:
+    """Where recordings lie: the line's own, then the built-in ones."""
+    return settings.harborline_home / "locales", LOCALES
 
 
 def _channels(settings: Settings, line: Line) -> dict[ChannelName, Channel]:
@@ -117,6 +132,7 @@ def public_app(house: House) -> web.Application:
                 seen.add((route.method, route.path))
                 app.router.add_routes([route])
     app.add_routes(front_routes(house))
+    app.add_routes(house.recordings.routes())
     app.on_response_prepare.append(lock_down)
     return app
 
@@ -160,6 +176,7 @@ def console_app(house: House) -> web.Application:
             time_zone=ZoneInfo(house.line.time_zone),
             questions=_questions(house.phrases, house, tag),
             choices=_choices(house.phrases, house, tag),
+            troubles={code: rule.say for code, rule in RULES.items() if not rule.retry},
         ),
         actions=Desk(house=house),
         metrics=numbers,
@@ -168,7 +185,8 @@ def console_app(house: House) -> web.Application:
 
 
 def _questions(phrases: Phrases, house: House, tag: str) -> dict[str, str]:
-    values = house.facts.values
+    """What each step asks. What only a conversation knows, such as the facts it reads back, stands there as dots."""
+    values = defaultdict(lambda: "…", house.facts.values)
     return {
         name: phrases.text(house.flow.phrase(name), tag, Mode.PLAIN, values)
         for name in house.flow.steps
@@ -178,8 +196,9 @@ def _questions(phrases: Phrases, house: House, tag: str) -> dict[str, str]:
 
 def _choices(phrases: Phrases, house: House, tag: str) -> dict[str, str]:
     values = house.facts.values
-    return {
+    labels = {
         f"{name}:{choice.id}": phrases.text(choice.label, tag, Mode.PLAIN, values)
         for name, step in house.flow.steps.items()
         for choice in step.choices
     }
+    return {f":{BLOCKED}": _BLOCKED, **labels}

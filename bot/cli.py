@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
-from bot import admin, commands, demo, doctor, evaluate, flows, keeping_commands, learn, rehearse, staff
+from bot import admin, commands, demo, doctor, evaluate, flows, keeping_commands, learn, rehearse, staff, voice
 from bot.context import Context
 from bot.errors import CommandFailed
 from bot.logs import Log, quiet_libraries
@@ -99,6 +99,13 @@ def _rehearse(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--record", metavar="FILE", help="write what was played as a story, e.g. tests/stories/x.yml")
 
 
+def _voice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action", choices=("list", "make"), help="list: what to record; make: placeholders by espeak-ng"
+    )
+    parser.add_argument("--lang", required=True, metavar="TAG", help="a language of the line")
+
+
 def _flows(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("check", "draw"))
     parser.add_argument("--built-in", action="store_true", help="leave out what HARBORLINE_HOME lays over it")
@@ -117,6 +124,7 @@ COMMANDS: Final[dict[str, Command]] = {
         "play a conversation in the terminal", "harborline rehearse --lang es", rehearse.run, _rehearse
     ),
     "flows": Command("see and prove what a line asks and says", "harborline flows check --segments", flows.run, _flows),
+    "voice": Command("recordings for callers", "harborline voice make --lang es", voice.run, _voice),
     "evaluate": Command("score messages in a file", "harborline evaluate texts.tsv --json", evaluate.run, _evaluate),
     "learn": Command(
         "turn a report that was judged wrongly into an example",

@@ -141,8 +141,8 @@ class Connecting:
 
 
 def _ring_after(wording: Wording, effects: Sequence[Effect], ringing: Ringing) -> Answer | None:
-    answer = wording.answer(effects)
-    return answer and replace(answer, expect=Expect.TALK, choices=(), connect=ringing.connect)
+    answer = wording.answer(effects, offers=False)
+    return answer and replace(answer, expect=Expect.TALK, connect=ringing.connect)
 
 
 # The responder's side -------------------------------------------------------------------------------------------

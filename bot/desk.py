@@ -1,15 +1,17 @@
 """What the console asks of the house: staff's words on their way within the person's rule, and the pager's news."""
 
+import uuid
 from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bot.contact import Fate, fate, next_moment
+from bot.contact import Fate, fate, later, next_moment
 from bot.house import House
+from bot.takeover import TakeOver
 from channels.messages import ChannelName
-from console.actions import Held
+from console.actions import Held, Presence
 from triage.levels import Level
-from vault.cases import Case
+from vault.cases import Case, Entry
 from vault.delivery import OutboxKind, OutboxState
 from vault.members import Member
 from vault.unit import Unit
@@ -29,12 +31,18 @@ class Desk:
             raise Held(
                 _UNREACHABLE.format(who="called" if channel == ChannelName.VOICE else "asked not to be contacted")
             )
+        at = next_moment(case, unit.transaction.now, ZoneInfo(self.house.line.time_zone))
+        goes = state is OutboxState.WAITING
         parcel = await unit.outbox.put(
-            OutboxKind.STAFF, channel, address, {"words": text}, case_id=case.id, state=state
+            OutboxKind.STAFF,
+            channel,
+            address,
+            {"words": text, "left": left},
+            case_id=case.id,
+            state=OutboxState.HELD if goes and at else state,
         )
-        if state is OutboxState.WAITING:
-            at = next_moment(case, unit.transaction.now, ZoneInfo(self.house.line.time_zone))
-            await unit.jobs.later("deliver", at=at, parcel=str(parcel))
+        if goes:
+            await later(unit, parcel, at)
         return str(parcel)
 
     async def written_down(self, unit: Unit, case: Case, text: str) -> None:
@@ -48,6 +56,22 @@ class Desk:
         if stored is not None:
             who = await _as_responder(unit, member)
             await self.house.pager.acknowledged(unit, stored.id, who or str(member.id), role="member")
+
+    async def presence(self, unit: Unit, case: Case, envelope: Entry | None) -> Presence:
+        """Who writes with this person, or why nobody can."""
+        return await TakeOver(self.house).presence(unit, case, envelope)
+
+    async def take_over(self, unit: Unit, case: Case, envelope: Entry | None, member: Member) -> uuid.UUID | None:
+        """This member writes with the person from now on."""
+        return await TakeOver(self.house).take_over(unit, case, envelope, member)
+
+    async def write(self, unit: Unit, case: Case, envelope: Entry | None, text: str, member: Member) -> str:
+        """Words of the member who writes with the person, at once."""
+        return await TakeOver(self.house).write(unit, case, envelope, text, member)
+
+    async def hand_back(self, unit: Unit, case: Case, envelope: Entry | None, member: Member) -> bool:
+        """The line takes over again."""
+        return await TakeOver(self.house).hand_back(unit, case, envelope, member)
 
     async def closed(self, unit: Unit, case: Case, member: Member) -> None:
         """Nobody is called for this case any more."""

@@ -10,14 +10,16 @@ from typing import Final
 
 from sqlalchemy import text
 
-from bot.app import open_house
+from bot.app import open_house, voice_folders
 from bot.commands import ready
 from bot.context import Context
 from bot.errors import CommandFailed
 from bot.flows import proven
 from bot.house import House
 from bot.keeping import findings as keeping_findings
+from bot.recordings import found, placeholders
 from bot.script import Script
+from bot.voice import words_of
 from channels.messages import ChannelName
 from channels.voice import Voice
 from dialogs.marked import BadFile
@@ -139,11 +141,26 @@ def _webhooks(house: House) -> Finding:
 
 
 def _languages(house: House) -> Finding:
-    silent = [tag for tag in house.line.languages if ChannelName.VOICE in house.channels and not Voice.speaks(tag)]
+    spoken = house.line.languages if ChannelName.VOICE in house.channels else ()
+    silent = [tag for tag in spoken if not Voice.speaks(tag) and tag not in house.line.recorded]
     return Finding(
         f"languages: {', '.join(house.line.languages)}",
-        f"The phone service has no voice for {', '.join(silent)}: take it off the voice line." if silent else "",
+        f"The phone service has no voice for {', '.join(silent)}: set voices in line.yml to recorded."
+        if silent
+        else "",
     )
+
+
+def _recordings(house: House) -> Finding:
+    """Each sentence that has no recording is read by a voice of the phone service, as far as it can."""
+    script, missing, made = Script(flow=house.flow, phrases=house.phrases), 0, 0
+    for tag in house.line.recorded:
+        there = found(voice_folders(house.settings), tag)
+        missing += len(set(words_of(script, house.line, tag)) - set(there))
+        made += len(placeholders(there))
+    what = f"recordings: {', '.join(sorted(house.line.recorded)) or 'none needed'}"
+    what += f"; {made} still made by a machine" if made else ""
+    return Finding(what, f"{missing} are missing: harborline voice make --lang TAG, or record them." if missing else "")
 
 
 def _flows(house: House) -> Finding:
@@ -158,7 +175,14 @@ def _disk(house: House) -> Finding:
     return Finding("disk", "" if free > _SPACE else "Less than 1 GiB is free: make room.")
 
 
-_CHECKS: Final[tuple[Callable[[House], Finding], ...]] = (_channels, _webhooks, _languages, _flows, _disk)
+_CHECKS: Final[tuple[Callable[[House], Finding], ...]] = (
+    _channels,
+    _webhooks,
+    _languages,
+    _recordings,
+    _flows,
+    _disk,
+)
 
 
 async def _understanding(house: House) -> Finding:

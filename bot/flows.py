@@ -13,6 +13,7 @@ from bot.script import Script, own_files, read_script
 from channels.segments import fold, segments
 from dialogs.budgets import Cost, phrase_costs
 from dialogs.checks import FLOWS
+from dialogs.covers import Cover
 from dialogs.drawing import draw
 from dialogs.flow_page import page, segment_table
 from dialogs.line import LineFacts
@@ -94,7 +95,8 @@ def _check(context: Context) -> None:
     home = None if context.arguments.built_in else context.settings.harborline_home
     line_file = home / _LINE_FILE if home and (home / _LINE_FILE).exists() else None
     line = read_line(line_file) if line_file else None
-    script = read_script(home, line.languages if line else None)
+    cover = line.cover_is if line else Cover.SHOP
+    script = read_script(home, line.languages if line else None, cover=cover)
     facts = line.facts(script.phrases.lexicon()) if line else rehearsal_line(script.phrases, LANGUAGE, "sms")
     for path in own_files(home) if home else ():
         sys.stdout.write(f"own   {path}\n")

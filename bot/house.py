@@ -8,6 +8,7 @@ from bot.line import Line
 from bot.logs import Log
 from bot.pager import Pager
 from bot.patience import Patience
+from bot.recordings import Recordings
 from bot.settings import Settings
 from bot.world import World
 from channels.messages import Channel, ChannelName
@@ -35,5 +36,6 @@ class House:
     facts: LineFacts
     pager: Pager
     channels: Mapping[ChannelName, Channel]
+    recordings: Recordings = field(default_factory=Recordings)
     counts: Counter[str] = field(default_factory=Counter)
     patience: Patience = field(default_factory=Patience)

@@ -1,7 +1,7 @@
 """What is done later, by name: the tasks of procrastinate, in queues of their own so that tidying never delays a page.
 
-Arguments are ids only. What a task does is in sending.py, erasing.py, chats.py, rest.py and keeping.py; what is here
-looks after alerts, unread words and other workers' jobs.
+Arguments are ids only. What a task does is in sending.py, erasing.py, chats.py, takeover.py, rest.py and keeping.py;
+what is here looks after alerts, unread words and other workers' jobs.
 """
 
 import uuid
@@ -20,6 +20,7 @@ from bot.keeping import Keeping
 from bot.report import reasons_entry
 from bot.rest import rest
 from bot.sending import Sending
+from bot.takeover import TakeOver
 from triage.assess import assess
 from triage.levels import Assessment, Level
 from understanding.meaning import Engine
@@ -57,7 +58,7 @@ class Jobs:
         sending, erasing, chats = Sending(self._house), Erasing(self._house), Chats(self._house)
         queues: dict[str, tuple[Callable[..., Awaitable[None]], ...]] = {
             URGENT: (sending.page, self.wake),
-            TALK: (sending.deliver,),
+            TALK: (sending.deliver, TakeOver(self._house).attend),
             READ: (self.read,),
             TIDY: (self.rest, erasing.erase_copy, chats.erase_chat),
         }

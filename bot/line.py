@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from dialogs.conversation import Mode
+from dialogs.covers import Cover
 from dialogs.lexicon import Lexicon
 from dialogs.line import LineFacts
 from dialogs.marked import load, utf8
@@ -114,6 +115,7 @@ class Line(_Settings):
 
     name: Annotated[str, Field(min_length=1, max_length=40)]
     cover: Annotated[str, Field(min_length=1, max_length=40)] = "Corner Laundry"
+    cover_is: Cover = Cover.SHOP
     languages: tuple[Tag, ...] = Field(min_length=1, max_length=9)
     default_language: Tag
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
@@ -123,6 +125,7 @@ class Line(_Settings):
     time_zone: Zone = "UTC"
     idle_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
     live_minutes: Annotated[int, Field(ge=1, le=240)] = 15
+    voices: dict[Tag, Literal["provider", "recorded"]] = {}
     triage: Annotated[TriagePolicy, BeforeValidator(_numbers)] = TriagePolicy()
     on_call: tuple[Layer, ...] = ()
     retention: Retention = Retention()
@@ -131,7 +134,15 @@ class Line(_Settings):
     def _speaks_its_default(self) -> Self:
         if self.default_language not in self.languages:
             raise ValueError("default_language must be one of languages: add it there, or choose another")
+        strange = sorted(set(self.voices) - set(self.languages))
+        if strange:
+            raise ValueError(f"voices names {', '.join(strange)}: add it to languages, or take it out")
         return self
+
+    @property
+    def recorded(self) -> frozenset[str]:
+        """Languages in which callers hear recordings."""
+        return frozenset(tag for tag, voice in self.voices.items() if voice == "recorded")
 
     def facts(self, lexicon: Lexicon) -> LineFacts:
         """What a conversation needs to know of the line; `lexicon` are the words people use instead of keys."""

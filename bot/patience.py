@@ -29,6 +29,9 @@ EVENTS: Final = Pace(burst=30, every=timedelta(seconds=2))
 GUESSES: Final = Pace(burst=6, every=timedelta(minutes=10))
 """Tries of one sender. Mistyped digits are caught by the check digit and are no try, so six are plenty."""
 
+WORDS: Final = Pace(burst=6, every=timedelta(minutes=5))
+"""Tries at an agreed word, which opens nothing but the sender's own thread. Beyond, none is recognised for a while."""
+
 SHARED: Final = Pace(burst=60, every=timedelta(seconds=10))
 """Tries of all senders together, beyond the first three of each."""
 
@@ -92,6 +95,7 @@ class Patience:
         self._most = most
         self._events = Buckets(EVENTS, most)
         self._guesses = Buckets(GUESSES, most)
+        self._words = Buckets(WORDS, most)
         self._shared = Buckets(SHARED, 1)
         self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
         self._slow = asyncio.Semaphore(AT_ONCE)
@@ -111,6 +115,10 @@ class Patience:
         if len(self._verdicts) > self._most:
             self._verdicts.popitem(last=False)
         return verdict
+
+    def may_say(self, who: bytes, now: datetime) -> bool:
+        """Count one try of a sender at their agreed word; False: it is one too many for now."""
+        return self._words.take(who, now) > 0
 
     def _may_guess(self, who: bytes, now: datetime) -> bool:
         left = self._guesses.take(who, now)

@@ -17,6 +17,7 @@ from dialogs.conversation import Conversation
 from understanding.meaning import UNREAD, Engine, Intent, Meaning
 from vault.codes import CodeKeys, possible_keys, read_code
 from vault.pseudonyms import Pseudonym
+from vault.words import Stretched
 
 _MIN_CODE: Final = 12  # digits: fewer is no attempt at a code, more than 24 neither
 _MAX_CODE: Final = 24
@@ -41,6 +42,7 @@ class Reading:
     words: bool
     flooding: bool = False  # this sender is far too fast: nothing slow is spent on them
     code: tuple[CodeKeys, ...] = field(default=(), repr=False)
+    word: Stretched | None = field(default=None, repr=False)  # only once the turn has asked for it (agreed.py)
 
     @property
     def pseudonym(self) -> Pseudonym:

@@ -7,18 +7,22 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from bot.contact import is_stricter
+from bot.contact import is_stricter, later, leave
 from bot.house import House
 from bot.thread import ThreadState
-from channels.messages import Incoming
+from channels.messages import Incoming, IncomingKind
 from dialogs.conversation import CodeState, Conversation, Mode, Phase
 from dialogs.events import Alert, Effect, File, Keep, SetContactRule
+from dialogs.guarding import FORCED
 from triage.levels import Assessment, Level
 from triage.review import CaseEvent, legal_events, transition
+from triage.rules import RULES
 from vault.cases import Case, Entry, EntryKind, Reason
 from vault.errors import NotFound
 from vault.retention import withdraw
 from vault.unit import Unit
+
+BLOCKED: Final = "blocked"  # what the case notes when the person wrote a carrier's stop word
 
 _PAGED: Final = Level.HIGH
 _TALKING: Final = {Phase.ASKING, Phase.ENDED}  # not parked, not fallen silent
@@ -91,10 +95,13 @@ class Report:
                     pass
         if self.case_id and self._is_newest(await self.case()):
             await self._follow_mode(kept=any(isinstance(effect, Keep) for effect in effects))
+        if self.case_id and self._incoming.kind is IncomingKind.BLOCKED:
+            blocked = Entry(kind=EntryKind.NOTE, choice=BLOCKED, channel=self._incoming.address.channel)
+            await self._unit.cases.add(await self.case(), blocked)
         assessment, alerts = thread.assessment, self.alerts(effects)
         if assessment and (alerts or self.case_id):
             await self._judge(assessment, again=bool(alerts))
-        if late and any(isinstance(effect, Keep) for effect in effects):
+        if late and any(isinstance(effect, Keep) and not effect.choice for effect in effects):
             await self._read_later()
 
     def _is_newest(self, case: Case) -> bool:
@@ -105,7 +112,9 @@ class Report:
         """The code was opened here: from now on answers come here, and none that was written before goes elsewhere."""
         case = await self.case()
         await self._remember_address(case)
-        await self._unit.outbox.leave(case.id)
+        for unsent in await self._unit.outbox.unsent(case.id):
+            if parcel := await self._unit.outbox.look(unsent):
+                await leave(self._unit, parcel)
 
     async def _follow_mode(self, *, kept: bool) -> None:
         """Answers are neutral, wait or stop as the conversation does; what was held goes when they write, in safety."""
@@ -113,14 +122,15 @@ class Report:
         states: dict[str, object] = {
             "discreet": conversation.mode is Mode.DISCREET,
             "resting": conversation.phase is Phase.PARKED,
+            "forced": conversation.duress,
         }
         if _ends_without_a_rule(conversation) and not case.contact_rule:
             states["contact_rule"] = "never_first"  # nothing was chosen, so nobody writes first (product.md, P9)
         if any(getattr(case, name) != value for name, value in states.items()):
             case = await self._change(**states)
-        if kept and conversation.phase in _TALKING and not conversation.ask_safe:
+        if kept and conversation.phase in _TALKING and not (conversation.ask_safe or conversation.duress):
             for parcel in await self._unit.outbox.release(case.id):
-                await self._unit.jobs.later("deliver", parcel=str(parcel), released="yes")
+                await later(self._unit, parcel, released="yes")
 
     async def _set_rule(self, rule: str, hours: str) -> None:
         """The person's rule. Without their code, whoever holds the phone can only make it stricter."""
@@ -176,6 +186,8 @@ class Report:
 
     def _label(self, kept: Keep) -> str:
         """The words of a choice, in the line's own language, for the staff."""
+        if kept.choice == FORCED:
+            return RULES[FORCED].say
         step = self._house.flow.steps.get(kept.step)
         choice = step.choice(kept.choice) if step else None
         if choice is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dialogs.checks import check_phrases, load_flow
+from dialogs.covers import Cover
 from dialogs.flow import Flow
 from dialogs.marked import BadFile
 from dialogs.phrases import Phrases, load_phrases, telling_phrases
@@ -22,7 +23,13 @@ class Script:
     phrases: Phrases
 
 
-def read_script(home: Path | None, languages: Collection[str] | None = None, *, name: str = "intake") -> Script:
+def read_script(
+    home: Path | None,
+    languages: Collection[str] | None = None,
+    *,
+    name: str = "intake",
+    cover: Cover = Cover.SHOP,
+) -> Script:
     """The script of the line whose files lie in `home`, in these languages or in every complete one.
 
     Without a home it is the built-in script.
@@ -37,7 +44,7 @@ def read_script(home: Path | None, languages: Collection[str] | None = None, *, 
     except BadFile as error:
         problems.extend(error.problems)
     try:
-        phrases = load_phrases(languages=languages, own=home / "locales" if home else None)
+        phrases = load_phrases(languages=languages, own=home / "locales" if home else None, cover=cover)
     except BadFile as error:
         problems.extend(error.problems)
     if flow and phrases:
@@ -61,6 +68,6 @@ def _strays(home: Path, flow: Flow) -> list[str]:
     """Own files that nothing reads: somebody believes that they are in force."""
     read = {flow.name, *flow.main.include}
     strays = [path for path in (home / "flows").glob("*") if path.stem not in read or path.suffix != ".yml"]
-    known = {"messages.po", "meta.yml", "sensitive.yml"}
+    known = {"messages.po", "meta.yml", "sensitive.yml", "voice"}
     strays += [path for path in (home / "locales").glob("*/*") if path.name not in known]
     return [f"{path}:1:1: nothing reads this file: name it in `include`, rename it or remove it" for path in strays]

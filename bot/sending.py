@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from bot.afterwards import CHAT, soon
 from bot.connecting import RING, is_rung
-from bot.contact import Fate, fate, next_moment, staff_answer
+from bot.contact import Fate, fate, later, leave, next_moment, staff_answer
 from bot.house import House
 from bot.responders import page_answer
 from channels.messages import Address, Answer, ChannelName, Delivery, DeliveryState, Outgoing, SendError
@@ -96,11 +96,13 @@ class Sending:
         case = await unit.cases.get(found.case_id)
         verdict = fate(case, found.channel)
         if verdict is Fate.LEAVE:
-            await unit.outbox.set(found.id, OutboxState.LEFT)
-        elif verdict is Fate.HOLD and (case.resting or not released):
+            await leave(unit, found)
+        elif verdict is Fate.HOLD and (case.resting or case.forced or not released):
             await unit.outbox.set(found.id, OutboxState.HELD)
         elif at := next_moment(case, unit.transaction.now, ZoneInfo(self._house.line.time_zone)):
-            await unit.jobs.later("deliver", at=at, parcel=str(found.id), released="yes" if released else "")
+            await unit.outbox.set(found.id, OutboxState.HELD)
+            if not await unit.outbox.comes_up(found.id):  # whoever writes while it waits for their hours made a second
+                await later(unit, found.id, at, released="yes" if released else "")
         else:
             return staff_answer(self._house, case, found.answer["words"])
         await unit.queue_changed()

@@ -23,7 +23,7 @@ from console.actions import Held, Presence
 from dialogs.conversation import Conversation, Mode, Phase
 from dialogs.engine import advance
 from dialogs.events import Effect, Joined, Left, Say
-from dialogs.presence import GONE, may_be_joined
+from dialogs.presence import GONE, HERE, may_be_joined
 from triage.levels import Level
 from triage.review import CaseEvent, legal_events, transition
 from understanding.meaning import UNREAD
@@ -71,6 +71,11 @@ class Seat:
         """Who writes with them now."""
         return self.thread.live
 
+    @property
+    def heard(self) -> datetime:
+        """The minute of the person's last sign."""
+        return self.thread.signed or self.stored.touched_at
+
 
 def verdict(seat: Seat, now: datetime, *, signed_in: bool, live: timedelta, idle: timedelta) -> Verdict:
     """Whether the member is still there, and whether the person would miss them."""
@@ -97,6 +102,27 @@ def attended(before: ThreadState, after: Conversation, minute: datetime) -> tupl
     return None, before.left_unsaid and not told, told
 
 
+async def is_attended(unit: Unit, thread: ThreadState, case_id: uuid.UUID | None) -> bool:
+    """Whether what the person says now comes before the eyes of the member who writes with them.
+
+    Not when their report was destroyed, or goes on elsewhere since they opened their code there: then nobody would
+    answer, and the line would be silent.
+    """
+    if thread.live is None or case_id is None:
+        return False
+    try:
+        case = await unit.cases.get(case_id, lock=True)
+    except NotFound:
+        return False
+    return thread.envelope == case.envelope and CaseEvent.WRITE in legal_events(case.state) and not case.withdrawn_at
+
+
+def left_behind(house: House, thread: ThreadState) -> ThreadState:
+    """The thread after a member could no longer write in it: the line is back, and says so with its next words."""
+    back, _ = advance(house.flow, thread.conversation, Left(), UNREAD, house.world.now(), house.facts)
+    return thread.but(conversation=back, live=None, left_unsaid=True)
+
+
 class TakeOver:
     """What the console and the job do about it, for one house."""
 
@@ -112,7 +138,8 @@ class TakeOver:
             return Presence(refusal=seat)
         if seat.live:
             return Presence(member=seat.live.member)
-        return Presence(refusal=self._why_not(seat, unit.transaction.now))
+        refusal = self._why_not(seat, unit.transaction.now)
+        return Presence(refusal=refusal) if refusal else Presence(announced=self._announced(seat))
 
     async def take_over(self, unit: Unit, case: Case, envelope: Entry | None, member: Member) -> uuid.UUID | None:
         """From now on this member writes, and the line is silent; gives whom they take it from. Once or again, the
@@ -134,7 +161,7 @@ class TakeOver:
             channel=envelope.channel,
             address=envelope.address,
             acted=minute,
-            heard=seat.stored.touched_at,
+            heard=seat.heard,
         )
         conversation, effects = self._engine(seat, Joined(), live.channel)
         await self._tell(unit, seat, live, conversation, effects)
@@ -185,18 +212,24 @@ class TakeOver:
         house, pseudonym = self._house, bytes.fromhex(thread)
         async with house.vault.unit() as unit:
             await unit.lock(pseudonym)
-            seat = await self._by_token(unit, pseudonym)
-            if seat is None or seat.live is None or str(seat.live.id) != live:
+            stored = await unit.conversations.by_token(pseudonym)
+            state = ThreadState.from_json(stored.state) if stored else ThreadState()
+            if stored is None or state.live is None or str(state.live.id) != live:
                 return  # it is over, or goes on under another job
+            seat = await self._seat_of(unit, stored, state)
+            if seat is None:
+                after = left_behind(house, state).to_json()
+                await unit.conversations.save(stored.pseudonym, after, stored.case_id, turns=stored.turns + 1)
+                return
             found = verdict(
                 seat,
                 unit.transaction.now,
-                signed_in=await unit.sessions.is_in(seat.live.member),
+                signed_in=await unit.sessions.is_in(state.live.member),
                 live=timedelta(minutes=house.line.live_minutes),
                 idle=self._idle,
             )
             if found is Verdict.STAY:
-                await look_later(unit, seat.stored.pseudonym, seat.live)
+                await look_later(unit, stored.pseudonym, state.live)
                 return
             await self._end(unit, seat, quietly=found is Verdict.QUIET)
             unit.audit.add("case.live_lapsed", f"case:{seat.case.code}")
@@ -244,20 +277,20 @@ class TakeOver:
             return MOVED
         return Seat(stored=stored, thread=thread, case=case)
 
-    async def _by_token(self, unit: Unit, pseudonym: bytes) -> Seat | None:
-        stored = await unit.conversations.by_token(pseudonym)
-        if stored is None or stored.case_id is None:
+    @staticmethod
+    async def _seat_of(unit: Unit, stored: Thread, thread: ThreadState) -> Seat | None:
+        if stored.case_id is None:
             return None
         try:
             case = await unit.cases.get(stored.case_id, lock=True)
         except NotFound:  # erased meanwhile, with all that was said in it
             return None
-        return Seat(stored=stored, thread=ThreadState.from_json(stored.state), case=case)
+        return Seat(stored=stored, thread=thread, case=case)
 
     def _why_not(self, seat: Seat, now: datetime) -> str:
         """Why nobody can write with this person now; "" when somebody can."""
         case, said, minutes = seat.case, seat.thread.conversation, self._house.line.idle_minutes
-        away = now - seat.stored.touched_at >= self._idle
+        away = now - seat.heard >= self._idle
         reasons = (
             (not _workable(case), SHUT),
             (said.duress, FORCED),
@@ -304,13 +337,18 @@ class TakeOver:
     ) -> None:
         """What the line says of it: in the person's language, and as the neutral twin where that is wanted."""
         house, channel = self._house, ChannelName(live.channel)
-        neutral = seat.case.discreet or seat.case.contact_rule == "neutral"
-        spoken = conversation.but(mode=Mode.DISCREET) if neutral else conversation
+        spoken = conversation.but(mode=Mode.DISCREET) if _neutral(seat.case) else conversation
         line = house.facts.on(channel)
         answer = Wording(phrases=house.phrases, line=line, conversation=spoken, channel=channel).answer(effects)
         if answer is not None:
             parcel = await unit.outbox.put(OutboxKind.ANSWER, live.channel, live.address, answer.to_json())
             await unit.jobs.later("deliver", lock=chat_lock(unit, seat.stored.pseudonym), parcel=str(parcel))
+
+    def _announced(self, seat: Seat) -> str:
+        """What the person is told when somebody begins, in the language of the staff."""
+        house = self._house
+        mode = Mode.DISCREET if _neutral(seat.case) else seat.thread.conversation.mode
+        return house.phrases.text(HERE, house.line.default_language, mode, house.facts.values)
 
     async def _change(self, unit: Unit, case: Case, event: CaseEvent, **states: object) -> Case:
         if event not in legal_events(case.state):
@@ -327,6 +365,10 @@ async def look_later(unit: Unit, pseudonym: Pseudonym, live: Live) -> None:
     """Somebody looks after this in a minute."""
     at = unit.transaction.now + _LOOK
     await unit.jobs.later("attend", at=at, thread=pseudonym.value.hex(), live=str(live.id))
+
+
+def _neutral(case: Case) -> bool:
+    return case.discreet or case.contact_rule == "neutral"
 
 
 def _workable(case: Case) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from dialogs.conversation import Conversation
 from triage.levels import Assessment
+from vault.words import AgreedWords
 
 _VERSION = 1
 
@@ -100,7 +101,7 @@ class ThreadState:
 
     `code_end`: the last group of the code just given or opened; `waiting`: staff's answers that a code opened, with
     their ids, until the person has heard them; `heard`: ids of those that were just said; `envelope`: the number of the
-    entry in which this thread's address is sealed.
+    entry in which this thread's address is sealed; `signed`: the minute in which the person last did anything here.
     """
 
     conversation: Conversation = field(default_factory=Conversation)
@@ -112,7 +113,9 @@ class ThreadState:
     chat: Chat = field(default_factory=Chat)
     calling: Calling | None = None  # as long as a phone rings for this caller, or they talk; any other turn ends it
     live: Live | None = None
+    signed: datetime | None = None
     left_unsaid: bool = False  # a member of staff left while the person was away: they are told when they are back
+    words: AgreedWords | None = None  # digests of the words that were agreed on
 
     def but(self, **changes: Any) -> "ThreadState":
         """The same with some parts changed."""
@@ -131,7 +134,9 @@ class ThreadState:
             "chat": self.chat.to_json(),
             "calling": self.calling.to_json() if self.calling else None,
             "live": self.live.to_json() if self.live else None,
+            "signed": self.signed.isoformat() if self.signed else None,
             "left_unsaid": self.left_unsaid,
+            "words": self.words.to_json() if self.words else None,
         }
 
     @classmethod
@@ -148,7 +153,9 @@ class ThreadState:
             chat=Chat.from_json(value.get("chat", {})),
             calling=Calling.from_json(called) if (called := value.get("calling")) else None,
             live=Live.from_json(live) if (live := value.get("live")) else None,
+            signed=datetime.fromisoformat(signed) if (signed := value.get("signed")) else None,
             left_unsaid=value.get("left_unsaid", False),
+            words=AgreedWords.from_json(words) if (words := value.get("words")) else None,
         )
 
 

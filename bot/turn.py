@@ -16,11 +16,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bot.afterwards import erase_chat, note_copies, owed, rest_later, route
+from bot.agreed import AgreedSpeech, WordAsked
 from bot.connecting import Connecting
 from bot.house import House
 from bot.reading import Reading, digits, read
 from bot.report import Report
 from bot.responders import Responders
+from bot.takeover import attended, is_attended, left_behind, look_later
 from bot.thread import Chat, ThreadState
 from bot.wording import Wording
 from channels.messages import Answer, ChannelName, Expect, Incoming, IncomingKind, NotKept
@@ -28,6 +30,7 @@ from dialogs.conversation import Conversation
 from dialogs.engine import advance
 from dialogs.events import (
     Alert,
+    CheckWord,
     Chose,
     CodeChecked,
     Effect,
@@ -38,6 +41,7 @@ from dialogs.events import (
     HandOver,
     HungUp,
     Keep,
+    KeepWord,
     OpenCode,
     ReadAnswers,
     Said,
@@ -48,11 +52,14 @@ from dialogs.events import (
     Withdraw,
     Withdrawn,
 )
+from dialogs.guarding import is_word
 from triage.assess import assess
 from triage.levels import Assessment, Level
 from understanding.meaning import UNREAD, Meaning
 from vault.codes import last_group
+from vault.conversations import Thread
 from vault.errors import NoTeam
+from vault.pseudonyms import Pseudonym
 from vault.unit import DATABASE_AWAY, Unit
 
 PATIENCE: Final = 11.0  # seconds for a turn, whatever the database does; Twilio hangs up after 15
@@ -66,6 +73,7 @@ _EVENTS: Final[Mapping[IncomingKind, Callable[[Incoming], Event]]] = {
     IncomingKind.STARTED: lambda _: Started(),
     IncomingKind.SILENCE: lambda _: Silent(),
     IncomingKind.HANGUP: lambda _: HungUp(),
+    IncomingKind.BLOCKED: lambda _: HungUp(blocked=True),
     IncomingKind.ATTACHMENT: lambda i: Shared(caption=i.text),
 }
 
@@ -102,6 +110,7 @@ class Turns:
         self._house = house
         self._responders = Responders(house)
         self._connecting = Connecting(house)
+        self._words = AgreedSpeech(house)
 
     async def take(self, incoming: Incoming) -> Answer | None:
         """Handle one event and give the answer. Raises NotKept when it could not be stored."""
@@ -121,6 +130,8 @@ class Turns:
                 return await self._commit(incoming, reading)
             except _EpochBegan:
                 reading = await read(self._house, incoming)
+            except WordAsked as asked:  # slow, and so outside of the transaction that asked for it
+                reading = await self._words.stretch(incoming, reading, asked)
             except DATABASE_AWAY:
                 self._house.counts["database_away"] += 1
                 await asyncio.sleep(_PAUSE)
@@ -150,7 +161,7 @@ class Turns:
     async def _talk(self, unit: Unit, incoming: Incoming, reading: Reading) -> Answer | None:
         house, pseudonym = self._house, reading.pseudonym
         stored = await unit.conversations.find(reading.pseudonyms)
-        thread = ThreadState.from_json(stored.state) if stored else ThreadState(chat=Chat(began=unit.transaction.hour))
+        thread = await self._thread(unit, stored)
         if stored and (ringing := await self._connecting.go_on(unit, incoming, thread, stored.case_id)):
             waits = thread.but(calling=ringing.calling)
             await unit.conversations.save(stored.pseudonym, waits.to_json(), stored.case_id, turns=stored.turns)
@@ -162,12 +173,14 @@ class Turns:
             thread=thread,
             report=Report(house, unit, stored.case_id if stored else None, incoming, envelope=thread.envelope),
         )
-        spoken = _owing(await self._advance(moment), thread.chat)
+        spoken = _owing(await self._advance(moment), moment)
         await moment.report.keep(spoken.thread, spoken.effects, late=reading.late)
         if _asks_for(Erase, spoken.effects):
             await erase_chat(unit, incoming)
+        if thread.live:
+            await unit.queue_changed()  # a key or a mark of theirs is seen at once too, though nothing is kept of it
         if stored and stored.pseudonym != pseudonym:  # it was found under an older epoch's pseudonym
-            await unit.conversations.forget(stored.pseudonym)
+            await self._move(unit, stored, pseudonym, spoken.thread)
         turns = (stored.turns if stored else 0) + 1
         ringing = None
         if _asks_for(HandOver, spoken.effects) and incoming.address.channel is ChannelName.VOICE:
@@ -179,6 +192,22 @@ class Turns:
         wording = self._wording(incoming, spoken)
         return self._connecting.first(wording, spoken.effects, ringing) if ringing else wording.answer(spoken.effects)
 
+    async def _thread(self, unit: Unit, stored: Thread | None) -> ThreadState:
+        """Where the conversation stands. The line is silent only as long as a member can read what is said."""
+        if stored is None:
+            return ThreadState(chat=Chat(began=unit.transaction.hour))
+        thread = ThreadState.from_json(stored.state)
+        if thread.conversation.human and not await is_attended(unit, thread, stored.case_id):
+            return left_behind(self._house, thread)
+        return thread
+
+    @staticmethod
+    async def _move(unit: Unit, stored: Thread, pseudonym: Pseudonym, thread: ThreadState) -> None:
+        """The thread goes on under this epoch's pseudonym, and so does looking after a member who writes in it."""
+        await unit.conversations.forget(stored.pseudonym)
+        if thread.live:
+            await look_later(unit, pseudonym, thread.live)
+
     def _wording(self, incoming: Incoming, spoken: Spoken) -> Wording:
         return Wording(
             phrases=self._house.phrases,
@@ -187,6 +216,7 @@ class Turns:
             channel=incoming.address.channel,
             code=spoken.code,
             waiting=spoken.answers,
+            recordings=self._house.recordings,
         )
 
     # Talk --------------------------------------------------------------------------------------------------
@@ -199,7 +229,7 @@ class Turns:
         judged = moment.reading.judged(before.conversation)
         verdict = assess(judged, before.conversation.chosen, before.assessment, policy)
         urgent = judged is not None and self._shows_danger(judged, before.assessment, verdict)
-        event = await self._event(moment)
+        event = self._words.unasked(moment.incoming, moment.reading, before) or await self._event(moment)
         conversation, effects = self._engine(moment, before.conversation, event, urgent=urgent)
         if moment.reading.flooding and _asks_for(GiveCode, effects):
             conversation, effects = self._without_code(moment, conversation, effects)
@@ -207,11 +237,18 @@ class Turns:
             checked, before = await self._check_code(moment, asked)
             conversation, more = self._engine(moment, conversation, checked)
             effects = (*effects[:-1], *more)
+        if effects and isinstance(meant := effects[-1], KeepWord | CheckWord):
+            event, before = self._words.answer(meant, moment.reading, before)
+            conversation, more = self._engine(moment, conversation, event, urgent=urgent)
+            effects = (*effects[:-1], *more)
+        known = before.assessment if is_word(event) else verdict  # an agreed word says nothing else: nobody reads it
         if effects and isinstance(effects[-1], Withdraw):
             at_once = await moment.report.withdraw()
             conversation, more = self._engine(moment, conversation, Withdrawn(at_once=at_once))
-            return Spoken(thread=ThreadState(conversation=conversation), effects=(*effects[:-1], *more))
-        verdict = assess(None, conversation.chosen, verdict, policy, alerts=moment.report.alerts(effects))
+            return Spoken(
+                thread=ThreadState(conversation=conversation, words=before.words), effects=(*effects[:-1], *more)
+            )
+        verdict = assess(None, conversation.chosen, known, policy, alerts=moment.report.alerts(effects))
         said = before.waiting if _asks_for(ReadAnswers, effects) else ()
         code, copies = await self._new_code(moment, before) if _asks_for(GiveCode, effects) else ("", ())
         return Spoken(
@@ -222,6 +259,7 @@ class Turns:
                 waiting=() if said else before.waiting,
                 heard=(*(answer_id for answer_id, _ in said), *copies) if said else (),
                 envelope=before.envelope,
+                words=before.words,
             ),
             effects=effects,
             code=code,
@@ -293,10 +331,13 @@ class Turns:
         return Answer(text=text, language=language, expect=Expect.NOTHING)
 
 
-def _owing(spoken: Spoken, chat: Chat) -> Spoken:
-    """The same, after what the person is still to be told of their chat."""
-    kept, told = owed(chat, spoken.thread.conversation)
-    return replace(spoken, thread=spoken.thread.but(chat=kept), effects=(*told, *spoken.effects))
+def _owing(spoken: Spoken, moment: Moment) -> Spoken:
+    """The same, after what the person is still to be told: that a member has left, and what became of their chat."""
+    before, after, minute = moment.thread, spoken.thread.conversation, moment.unit.transaction.minute
+    live, unsaid, of_staff = attended(before, after, minute)
+    chat, of_chat = owed(before.chat, after)
+    thread = spoken.thread.but(chat=chat, live=live, left_unsaid=unsaid, signed=minute)
+    return replace(spoken, thread=thread, effects=(*of_staff, *of_chat, *spoken.effects))
 
 
 def _asks_for(kind: type[Effect], effects: Sequence[Effect]) -> bool:

@@ -134,7 +134,9 @@ class Conversation:
             await self._utter(verb)
 
     async def _utter(self, verb: Verb) -> None:
-        self._tell("say", text=verb.text, language=verb.get("language", "en-US"), voice=verb.get("voice"))
+        rates = [mark.get("rate") for mark in verb.children if mark.name == "prosody"]
+        how = {"rate": rates[0]} if rates else {}
+        self._tell("say", text=verb.text, language=verb.get("language", "en-US"), voice=verb.get("voice"), **how)
         await self._company.pace.speak(verb.text)
 
     async def _play(self, verb: Verb, base: str) -> None:

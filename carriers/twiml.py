@@ -115,8 +115,8 @@ def parse(body: str, grammar: Mapping[str, Shape]) -> tuple[Verb, ...]:
 
 def _verb(element: ElementTree.Element, grammar: Mapping[str, Shape]) -> Verb:
     shape = grammar.get(element.tag)
-    if shape is None:  # SSML inside <Say>: only its words matter
-        return Verb(name=element.tag, text="".join(element.itertext()))
+    if shape is None:  # SSML inside <Say>: its words, and how they are said
+        return Verb(name=element.tag, text="".join(element.itertext()), attributes=dict(element.attrib))
     unknown = set(element.attrib) - shape.attributes
     if unknown:
         raise TwimlError(NOT_TWIML, f"<{element.tag}> has no attribute {min(unknown)!r}")

@@ -45,6 +45,7 @@ class IncomingKind(StrEnum):
     DIALLED = "dialled"  # Connect is over and the caller is back; `text` is a DialOutcome
     SILENCE = "silence"  # a prompt timed out
     HANGUP = "hangup"  # the call is over
+    BLOCKED = "blocked"  # the person wrote a carrier's stop word: no text of ours comes through until they allow it
     ATTACHMENT = "attachment"  # photo, voice note, file; `text` is the caption, often empty
 
 
@@ -112,10 +113,22 @@ class Connect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """One thing for the ear: the address of its recording below PUBLIC_URL, or words for a voice to read; neither is
+    a pause."""
+
+    text: str = field(default="", repr=False)
+    language: str = ""  # tag of the voice
+    recording: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What we say next, before a channel renders it. `language` is a BCP-47 tag.
 
-    `connect` belongs to Expect.TALK for a caller: whom to ring after the words. Only voice can do it.
+    `connect` belongs to Expect.TALK for a caller: whom to ring after the words. Only voice can do it. So are the last
+    three: `aloud` stands for text and choices where recordings are played, `slow` says all of it slowly, and `patience`
+    is how many seconds may pass in silence, 0 for what is usual.
     """
 
     text: str = field(repr=False)
@@ -123,6 +136,9 @@ class Answer:
     choices: tuple[Choice, ...] = field(default=(), repr=False)
     expect: Expect = Expect.ANYTHING
     connect: Connect | None = None
+    aloud: tuple[Utterance, ...] = field(default=(), repr=False)
+    slow: bool = False
+    patience: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for storage; the inverse of `from_json`."""
@@ -132,6 +148,9 @@ class Answer:
             "language": self.language,
             "expect": self.expect.value,
             "connect": [to.address.channel.value, to.address.value, to.reference, to.seconds] if to else None,
+            "aloud": [[u.text, u.language, u.recording] for u in self.aloud],
+            "slow": self.slow,
+            "patience": self.patience,
             "choices": [[c.id, c.key, c.label, c.spoken, c.language] for c in self.choices],
         }
 
@@ -143,6 +162,9 @@ class Answer:
             language=value["language"],
             expect=Expect(value["expect"]),
             connect=_connect(*to) if (to := value.get("connect")) else None,
+            aloud=tuple(Utterance(text=t, language=tag, recording=r) for t, tag, r in value.get("aloud", ())),
+            slow=value.get("slow", False),
+            patience=value.get("patience", 0),
             choices=tuple(Choice(id=i, key=k, label=n, spoken=s, language=tag) for i, k, n, s, tag in value["choices"]),
         )
 

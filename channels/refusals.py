@@ -44,7 +44,8 @@ RULES: dict[int, Rule] = {
     21606: _NOT_OURS,
     21610: Rule(
         retry=False,
-        say="The person has written STOP, so messages to them are blocked. Only they can allow them again, with START.",
+        say="The person has written STOP, so their carrier lets no text of ours through. Only they can change that: by "
+        "writing START. Until then they can call, or open their code by another way.",
     ),
     21614: Rule(retry=False, say="The number cannot receive text messages. Call it instead."),
     21617: Rule(retry=False, say="The text is longer than 1600 characters. Shorten it."),

@@ -1,7 +1,7 @@
 """How long a text is in the provider's eyes: the GSM-7 alphabet, folding, counting and splitting. Pure.
 
-No provider, no language and no wording lives here. A letter is never replaced by another letter: what GSM-7 cannot
-write goes out as UCS-2, longer but whole.
+No provider, no language and no wording lives here. A letter is never replaced by another letter here: what GSM-7 cannot
+write goes out as UCS-2, longer but whole. Where people leave accents out themselves, accents.py does.
 Sources: 3GPP TS 23.038 (alphabet), TS 23.040 (seven octets of header, hence 153 and 67); domain.md section 7.
 """
 

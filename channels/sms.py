@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 from twilio.twiml.messaging_response import MessagingResponse
 
+from channels.accents import thrifty
 from channels.messages import (
     Address,
     Answer,
@@ -26,7 +27,7 @@ from channels.messages import (
     Report,
     legible,
 )
-from channels.segments import fold, split
+from channels.segments import split
 from channels.signed import Form, sid_of, signed, status_of
 from channels.twilio import Twilio
 from channels.webhook import heard, malformed
@@ -36,6 +37,13 @@ STATUS = "/twilio/status"
 
 _WHATSAPP = "whatsapp:"
 _Response: Any = MessagingResponse  # the library has no types here
+
+# Words that Twilio takes as an order to itself, alone in a text: it lets nothing of ours through after the first ones
+# (21610) and everything again after the second. YES allows too, but is an answer to our first question first of all;
+# whoever writes HELP or INFO gets a text of Twilio's and ours as well. With words of its own an account says
+# OptOutType. https://help.twilio.com/articles/223134027
+_STOPS = frozenset("STOP STOPALL UNSUBSCRIBE CANCEL END QUIT REVOKE OPTOUT".split())
+_ALLOWS = frozenset("START UNSTOP".split())
 _MEDIA_URL = re.compile(r".*/Messages/(\w{1,64})/Media/(\w{1,64})")
 
 
@@ -101,7 +109,7 @@ class Sms:
 def render(answer: Answer) -> tuple[str, ...]:
     """The answer as texts of at most 1600 characters: the words, then one line for each choice, "1 Label"."""
     lines = [answer.text, *(f"{choice.key} {choice.label}".strip() for choice in answer.choices)]
-    return split(fold(legible("\n".join(lines))), LIMIT) or ("",)
+    return split(thrifty(legible("\n".join(lines)), answer.language), LIMIT) or ("",)
 
 
 def _incoming(form: Form) -> Incoming:
@@ -110,14 +118,23 @@ def _incoming(form: Form) -> Incoming:
     if not 0 < len(sender) <= 256:
         raise malformed()
     media = _media(form)
+    body = form.get("Body", "")
     return Incoming(
         id=sid,
         address=Address(channel=ChannelName.SMS, value=legible(sender)),
-        kind=IncomingKind.ATTACHMENT if media else IncomingKind.TEXT,
-        text=legible(form.get("Body", "")),
+        kind=IncomingKind.ATTACHMENT if media else _kind(body, form.get("OptOutType", "")),
+        text=legible(body),
         media=media,
         copies=(f"messages/{sid}", *(copy for url in media for copy in _media_copies(url))),
     )
+
+
+def _kind(body: str, order: str) -> IncomingKind:
+    """Words, or an order to Twilio itself, which the line honours without keeping a number of its own."""
+    word = body.strip().upper()
+    if word in _STOPS or order == "STOP":
+        return IncomingKind.BLOCKED
+    return IncomingKind.STARTED if word in _ALLOWS else IncomingKind.TEXT
 
 
 def _media(form: Form) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from channels.messages import (
     Refused,
     Report,
     SendError,
+    Utterance,
     legible,
 )
 from channels.segments import split
@@ -40,7 +41,9 @@ from channels.voices import LAST_RESORT, speaker_of
 from channels.webhook import heard, malformed
 
 PATIENCE = 10  # seconds of silence before we speak again: the person may have to put the phone down
+PAUSE = 4  # seconds of silence that end what somebody tells; whoever is afraid stops in the middle of a sentence
 BRISKNESS = 5  # seconds for a key after a whisper that was said twice: somebody waits on the line
+SLOWLY = "75%"  # of the usual rate; Polly's and Google's voices both take it
 SPOKEN_LIMIT = 3000  # characters in one <Say>; Twilio takes 4096
 INLINE_LIMIT = 4000  # characters of TwiML in a call that we begin
 
@@ -82,7 +85,7 @@ class Voice:
         account = self._twilio.account
 
         def spoken(answer: Answer | None, prompt: _Prompt) -> web.Response:
-            if answer and not self.speaks(answer.language):
+            if answer and not answer.aloud and not self.speaks(answer.language):
                 refused(self.name, "no_voice")
             return web.Response(text=self._twiml(answer, prompt), content_type="text/xml")
 
@@ -151,16 +154,29 @@ class Voice:
         response = _Response()
         if answer is None or answer.expect is Expect.NOTHING:
             if answer:
-                _say(response, answer, prompt.times)
+                self._say(response, answer, prompt.times)
             response.hangup()
         elif answer.expect is Expect.TALK:  # for whoever was rung: nothing after the words, and Twilio joins both
-            _say(response, answer, 1)
+            self._say(response, answer, 1)
             if answer.connect:
                 step = f"{prompt.action}&{urlencode({'ref': answer.connect.reference})}"
                 dial(response, answer.connect, account=self._twilio.account, sender=self._number, step=step)
         else:
-            _say(response.gather(**_gathering(answer, prompt)), answer, prompt.times)
+            self._say(response.gather(**_gathering(answer, prompt)), answer, prompt.times)
         return str(response)
+
+    def _say(self, node: Any, answer: Answer, times: int) -> None:
+        """Recordings are played and words read, both slowly if that was asked for: a recording with pauses between."""
+        for turn in range(times):
+            if turn:
+                node.pause(length=1)
+            for part in answer.aloud or _read(answer):
+                if part.recording:
+                    node.play(self._twilio.account.link(part.recording))
+                elif part.text:
+                    _speak(node, part, slow=answer.slow)
+                if answer.slow or not (part.recording or part.text):
+                    node.pause(length=1)
 
 
 # What came in ---------------------------------------------------------------------------------------------------
@@ -206,6 +222,16 @@ def _reply(form: Form) -> tuple[IncomingKind, str]:
 # What is said ---------------------------------------------------------------------------------------------------
 
 
+def _speak(node: Any, part: Utterance, *, slow: bool) -> None:
+    speaker = speaker_of(part.language) or LAST_RESORT
+    for words in split(legible(part.text), SPOKEN_LIMIT):
+        if slow:
+            said = node.say(language=speaker.says, voice=speaker.voice)
+            said.prosody(words, rate=SLOWLY)
+        else:
+            node.say(words, language=speaker.says, voice=speaker.voice)
+
+
 def _gathering(answer: Answer, prompt: _Prompt) -> dict[str, Any]:
     """Attributes of <Gather>. The words are inside of it, so that a key or a word interrupts them."""
     speaker = speaker_of(answer.language) or LAST_RESORT
@@ -213,26 +239,23 @@ def _gathering(answer: Answer, prompt: _Prompt) -> dict[str, Any]:
     attributes: dict[str, Any] = {
         "action": prompt.action,
         "method": "POST",
-        "timeout": prompt.patience,
+        "timeout": answer.patience or prompt.patience,
         "action_on_empty_result": True,  # silence comes back to us too, instead of ending the call
         "input": "dtmf speech" if hears else "dtmf",
     }
     if hears:
         # The profanity filter is on by default and masks the words of an assault.
-        attributes |= {"language": hears, "speech_timeout": "auto", "profanity_filter": False}
+        ending = "auto" if answer.choices else PAUSE
+        attributes |= {"language": hears, "speech_timeout": ending, "profanity_filter": False}
     if answer.expect is Expect.CODE:
         return attributes | {"finish_on_key": "#"}
-    keys = [len(choice.key) for choice in answer.choices if choice.key] or ([1] if prompt.keypad_only else [])
-    return attributes | ({"num_digits": max(keys)} if keys else {})
+    # One key at a time, also where words are expected: whoever presses 0 for a human must not wait for a time-out.
+    return attributes | {"num_digits": max((len(choice.key) for choice in answer.choices if choice.key), default=1)}
 
 
-def _say(node: Any, answer: Answer, times: int) -> None:
-    spoken = [(answer.text, answer.language)]
-    spoken += [(c.spoken or f"{c.key} {c.label}", c.language or answer.language) for c in answer.choices]
-    for turn in range(times):
-        if turn:
-            node.pause(length=1)
-        for words, language in spoken:
-            speaker = speaker_of(language) or LAST_RESORT
-            for part in split(legible(words), SPOKEN_LIMIT):
-                node.say(part, language=speaker.says, voice=speaker.voice)
+def _read(answer: Answer) -> tuple[Utterance, ...]:
+    """Text and choices, for a voice to read."""
+    choices = (
+        Utterance(text=c.spoken or f"{c.key} {c.label}", language=c.language or answer.language) for c in answer.choices
+    )
+    return (Utterance(text=answer.text, language=answer.language), *choices)

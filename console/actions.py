@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from triage.levels import Level
-from vault.cases import Case
+from vault.cases import Case, Entry
 from vault.members import Member
 from vault.unit import Unit
 
@@ -20,10 +20,14 @@ class Held(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presence:
-    """Who writes with a person now (a member's id), or why nobody can: the sentence staff read."""
+    """Who writes with a person now (a member's id), or why nobody can: the sentence staff read.
+
+    `announced`: neither, and this is what the line will tell them when somebody begins.
+    """
 
     member: uuid.UUID | None = None
     refusal: str = ""
+    announced: str = ""
 
 
 class Actions(Protocol):
@@ -42,6 +46,24 @@ class Actions(Protocol):
 
     async def acknowledge(self, unit: Unit, case: Case, member: Member) -> None:
         """A member has this case: as good as a responder's acknowledgement."""
+        ...
+
+    async def presence(self, unit: Unit, case: Case, envelope: Entry | None) -> Presence:
+        """Who writes with this person now, at the address of their newest envelope. Changes nothing."""
+        ...
+
+    async def take_over(self, unit: Unit, case: Case, envelope: Entry | None, member: Member) -> uuid.UUID | None:
+        """From now on this member writes with the person and the line is silent; gives the id of the member they take
+        it from. The case must not be locked yet. Raises Held."""
+        ...
+
+    async def write(self, unit: Unit, case: Case, envelope: Entry | None, text: str, member: Member) -> str:
+        """Send the words of the member who writes with the person; gives the parcel's id. The case must not be locked
+        yet. Raises Held."""
+        ...
+
+    async def hand_back(self, unit: Unit, case: Case, envelope: Entry | None, member: Member) -> bool:
+        """The line takes over again; False when it had already. The case must not be locked yet. Raises Held."""
         ...
 
     async def closed(self, unit: Unit, case: Case, member: Member) -> None:

@@ -27,7 +27,7 @@ _FATES: Final = {OutboxState.HELD: "held", OutboxState.LEFT: "left"}
 async def answer(visit: Visit) -> web.Response:
     """Send words to the person. Whoever answers has the case, and the pager need not look for them any more."""
     case, entries = await _open(visit)
-    text = _text(visit, case, longest=visit.desk.setup.longest_answer)
+    text = typed(visit, case, longest=visit.desk.setup.longest_answer)
     state = transition(case.state, CaseEvent.ANSWER)
     _nothing_new(visit, case, entries, button="I have read it: send this answer")
     parcel, channel = await _send(visit, case, entries, text)
@@ -43,7 +43,7 @@ async def answer(visit: Visit) -> web.Response:
     await unit.cases.add(case, entry)
     holder = case.member_id or member.id
     case = await unit.cases.change(case.id, state=state, waits=False, unread=False, member_id=holder)
-    await _stop_the_pager(visit, case)
+    await stop_the_pager(visit, case)
     return await _done(visit, case, "case.answered", await _fate(visit, case, parcel))
 
 
@@ -53,24 +53,25 @@ async def _send(visit: Visit, case: Case, entries: tuple[OpenEntry, ...], text: 
     if envelope is None:
         if await visit.unit.codes.leave(case.id, text):
             return "", ""
-        raise _cannot_go(case, text, "The line does not know how to reach this person.")
+        raise cannot_go(case, text, "The line does not know how to reach this person.")
     try:
         parcel = await visit.desk.actions.answer(
             visit.unit, case, channel=envelope.channel, address=envelope.address, text=text, member=visit.member
         )
     except Held as held:
-        raise _cannot_go(case, text, held.reason) from None
+        raise cannot_go(case, text, held.reason) from None
     return parcel, envelope.channel
 
 
-def _cannot_go(case: Case, text: str, why: str) -> Refused:
+def cannot_go(case: Case, text: str, why: str) -> Refused:
+    """What staff read when their words cannot reach the person; the words are given back to them."""
     return Refused(
         409,
         why,
         kept="Nothing was sent. What you wrote is below.",
         next="Keep the text as a note, and answer when the person comes back.",
         reason="held",
-        back=_back(case),
+        back=back_to(case),
         again=Again(action=f"/cases/{case.code}/note", fields={"text": text}, button="Keep as a note"),
     )
 
@@ -84,7 +85,7 @@ async def _fate(visit: Visit, case: Case, parcel: str) -> str:
 async def note(visit: Visit) -> web.Response:
     """Keep something for the team."""
     case = await _locked(visit)
-    text = _text(visit, case, longest=_LONGEST_NOTE)
+    text = typed(visit, case, longest=_LONGEST_NOTE)
     await visit.unit.cases.add(case, Entry(kind=EntryKind.NOTE, text=text, author=str(visit.member.id)))
     return await _done(visit, case, "case.noted", "noted")
 
@@ -95,11 +96,11 @@ async def assign(visit: Visit) -> web.Response:
     given = visit.form.get("member", "")
     chosen = next((m for m in await visit.unit.members.all() if str(m.id) == given), None)
     if chosen is None:
-        raise Refused(400, "Nobody was chosen.", next="Choose a member of the team.", back=_back(case))
+        raise Refused(400, "Nobody was chosen.", next="Choose a member of the team.", back=back_to(case))
     state = transition(case.state, CaseEvent.ASSIGN)
     case = await visit.unit.cases.change(case.id, state=state, member_id=chosen.id)
     if chosen.id == visit.member.id:
-        await _stop_the_pager(visit, case)
+        await stop_the_pager(visit, case)
     visit.note("case.assigned", f"case:{case.code} member:{chosen.id}")
     return await _done(visit, case, "", "assigned")
 
@@ -129,7 +130,7 @@ async def raise_level(visit: Visit) -> web.Response:
             409,
             f"This case is at the level {case.level.word} already.",
             next="Look at the case again. A level only ever goes up.",
-            back=_back(case),
+            back=back_to(case),
         )
     before = newest_entry(entries, EntryKind.REASONS) or Entry(kind=EntryKind.REASONS)
     mine = Reason(rule=words.RAISED_BY_STAFF, level=level.word)
@@ -163,7 +164,7 @@ async def _open(visit: Visit) -> tuple[Case, tuple[OpenEntry, ...]]:
     return case, await visit.unit.cases.read(case, key, kinds)
 
 
-async def _stop_the_pager(visit: Visit, case: Case) -> None:
+async def stop_the_pager(visit: Visit, case: Case) -> None:
     """Whoever takes or answers a case has it: count them among those who acknowledged, once."""
     alert = await visit.unit.alerts.of_case(case.id)
     if alert is not None and alert.ringing and str(visit.member.id) not in Alert.from_json(alert.machine).acks:
@@ -178,18 +179,18 @@ async def _done(visit: Visit, case: Case, action: str, done: str) -> web.Respons
     return web.Response(status=303, headers={"Location": f"/cases/{case.code}?done={done}"})
 
 
-def _text(visit: Visit, case: Case, *, longest: int) -> str:
+def typed(visit: Visit, case: Case, *, longest: int) -> str:
     """What was typed. Raises Refused when there is nothing, or too much."""
     text = visit.form.get("text", "").replace("\r\n", "\n").strip()
     if not text:
-        raise Refused(400, "There was nothing to keep: the text is empty.", next="Write it again.", back=_back(case))
+        raise Refused(400, "There was nothing to keep: the text is empty.", next="Write it again.", back=back_to(case))
     if len(text) > longest:
         raise Refused(
             413,
             f"The text has {len(text)} characters; at most {longest} fit.",
             kept="Nothing was sent. What you wrote is below.",
             next="Shorten it, or send it as two.",
-            back=_back(case),
+            back=back_to(case),
         )
     return text
 
@@ -206,7 +207,7 @@ def _nothing_new(visit: Visit, case: Case, entries: tuple[OpenEntry, ...], *, bu
         kept="Nothing was sent or changed." + (" What you wrote is below." if "text" in fields else ""),
         next="Open the case in a new tab and read what is new. Then decide.",
         reason="not_read_yet",
-        back=_back(case),
+        back=back_to(case),
         again=Again(action=visit.request.path, fields=fields, button=button),
     )
 
@@ -215,5 +216,6 @@ def _level(word: str) -> Level | None:
     return next((level for level in Level if level.word == word), None)
 
 
-def _back(case: Case) -> tuple[str, str]:
+def back_to(case: Case) -> tuple[str, str]:
+    """The link back to a case."""
     return f"/cases/{case.code}", f"Go to case {case.code}"

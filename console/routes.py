@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from console import account, cases, changes, counts, intake, keeping, oncall, queue, signin, team, trail
+from console import account, cases, changes, counts, intake, keeping, oncall, queue, signin, team, trail, writing
 from console.doors import inside, posted
 from console.render import HERE
 
@@ -61,4 +61,9 @@ ROUTES: Final = (
     web.post(f"{_CASE}/acknowledge", posted(changes.acknowledge)),
     web.post(f"{_CASE}/raise", posted(changes.raise_level)),
     web.post(f"{_CASE}/close", posted(changes.close)),
+    # Writing with the person oneself
+    web.get(f"{_CASE}/talk", inside(cases.talk), allow_head=False),
+    web.post(f"{_CASE}/live", posted(writing.begin)),
+    web.post(f"{_CASE}/live/say", posted(writing.say)),
+    web.post(f"{_CASE}/live/end", posted(writing.end)),
 )

@@ -82,7 +82,10 @@ def comes_from_here(request: web.Request) -> bool:
     if site is not None:
         return site in {"same-origin", "none"}
     origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
+    try:
+        return origin is None or urlsplit(origin).netloc == request.host
+    except ValueError:  # no browser sends an Origin that is no address, such as `http://[`
+        return False
 
 
 def local(path: str) -> str:

@@ -31,6 +31,7 @@ class Setup:
     time_zone: ZoneInfo = ZoneInfo("UTC")  # noqa: RUF009 - a constant of the standard library
     questions: Mapping[str, str] = field(default_factory=dict)
     choices: Mapping[str, str] = field(default_factory=dict)
+    troubles: Mapping[int, str] = field(default_factory=dict)  # a provider's error number -> why, and what to do
     address: str = ""  # https://… as staff open it: passkeys are bound to it
     longest_answer: int = 1600  # characters; Twilio refuses more with 21617
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Final
 
 from triage.alerts import AlertState
 from triage.levels import Level
@@ -100,6 +101,23 @@ CONTACT_RULES: Mapping[str, str] = MappingProxyType(
 )
 """Contact rule of a case -> what staff must know before they write."""
 
+_HELD: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "never_first": "Held: nobody writes to them first, and they have no return code. Not sent",
+        "when_i_write": "Held until they write: they asked for that. Not sent yet",
+        "hours": "Held until their hours begin ({hours}): they asked for that. Not sent yet",
+    }
+)
+
+
+def delivery(state: OutboxState, case: Case, trouble: str = "") -> str:
+    """What became of an answer, with the reason for one that is held or has failed."""
+    if state is not OutboxState.HELD:
+        return f"{DELIVERIES[state]}. {trouble}" if trouble else DELIVERIES[state]
+    if case.resting and case.contact_rule != "never_first":
+        return "Held until they write and it is safe: they said that they cannot talk now. Not sent yet"
+    return _HELD.get(case.contact_rule, DELIVERIES[state]).format(hours=case.contact_hours)
+
 
 def contact(case: Case) -> tuple[str, ...]:
     """What staff must know before they answer this person."""
@@ -108,13 +126,35 @@ def contact(case: Case) -> tuple[str, ...]:
     checked = "Somebody may be looking at their phone: write harmless words."
     withdrawn = "They have taken their report back. When you close the case, it is destroyed."
     resting = "They said that they cannot talk now. Your answer waits until they write and it is safe."
+    forced = (
+        "They gave the word that means: somebody forces me. Nothing is sent to this phone, and you must not call it, "
+        "until they give their check word. Think of another way to reach them."
+    )
     return (
         *([withdrawn] if case.withdrawn_at else []),
+        *([forced] if case.forced else []),
         rule,
         *([resting] if case.resting else []),
         *([called] if case.channel == "voice" else []),
         *([checked] if case.discreet else []),
     )
+
+
+_WHILE_WRITING: Mapping[str, str] = MappingProxyType(
+    {
+        "": "They did not choose how they may be contacted. Somebody else may read what you send.",
+        "never_first": "They asked not to be contacted: nothing is sent.",
+        "when_i_write": "They asked to be answered only when they write. While they do, your words go out at once.",
+        "hours": "They asked to be contacted at certain hours only ({hours}). Outside of them your words wait.",
+        "neutral": "They asked for neutral words only: write nothing that shows what this line is.",
+    }
+)
+
+
+def while_writing(case: Case) -> tuple[str, ...]:
+    """What a member must know who writes with this person."""
+    rule = _WHILE_WRITING.get(case.contact_rule, _WHILE_WRITING[""]).format(hours=case.contact_hours)
+    return rule, *(["Somebody may be looking at their phone: write harmless words."] if case.discreet else [])
 
 
 RAISED_BY_STAFF = "raised_by_staff"

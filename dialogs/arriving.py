@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from dialogs.conversation import Conversation, Phase
-from dialogs.events import CodeChecked, Event, HungUp, Joined, Left, Said, Shared, Silent
+from dialogs.events import CodeChecked, Event, HungUp, Joined, Left, Said, Shared, Silent, Started
 from dialogs.flow import Flow
 from dialogs.lexicon import weight
 from dialogs.line import LineFacts
@@ -22,6 +22,8 @@ def note(conversation: Conversation, event: Event, meaning: Meaning, now: dateti
         return conversation
     mode = line.mode if conversation.phase is Phase.NEW else conversation.mode
     conversation = conversation.but(heard=now.astimezone(UTC).strftime(_HOUR), silences=0, mode=mode)
+    if isinstance(event, Started):  # another call, perhaps by somebody else
+        conversation = conversation.but(again="", slow=False)
     text = event.text if isinstance(event, Said) else event.caption if isinstance(event, Shared) else ""
     if text and meaning.candidates:
         conversation = _guessed(conversation, text, meaning, line)

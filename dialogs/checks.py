@@ -48,6 +48,7 @@ def phrases_of(flow: Flow) -> dict[str, str]:
     found = {phrase: flow.where("", "silence") for phrase in main.silence}
     found |= {getattr(main, field): flow.where("", field) for field in ("parked", "shared", "corrected")}
     found |= {key.words: flow.where("", "keys", at, "words") for at, key in enumerate(main.keys)}
+    found |= {key.slower: flow.where("", "keys", at, "slower") for at, key in enumerate(main.keys)}
     for name, step in flow.steps.items():
         found |= {phrase: flow.where(name, field) for field, phrase in _phrases_of_step(name, step)}
         for at, choice in enumerate(step.choices):

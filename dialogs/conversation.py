@@ -76,6 +76,8 @@ class Conversation:
     trail: tuple[str, ...] = ()  # questions that were asked, to go back to
     tries: int = 0
     silences: int = 0
+    again: str = ""  # the step whose question was asked for once more; asked for twice, it is said slowly
+    slow: bool = False  # from then on to the end of the call
     page: int = 0  # of a menu that is longer than the keypad
     said: tuple[str, ...] = ()  # phrases that are said once
     heard: str = ""

@@ -48,7 +48,7 @@ from dialogs.listening import (
     sure,
 )
 from dialogs.noticing import by_cue, corrected, notice
-from dialogs.walking import Turn, ask, come_back, do, enter, go, go_back, interrupt, park, rest
+from dialogs.walking import Turn, ask, come_back, do, enter, go, go_back, in_pace, interrupt, park, rest
 from understanding.meaning import Meaning
 
 _OPENING = "opening"  # label of words that answer no question: the first message,
@@ -79,7 +79,7 @@ def advance(  # noqa: PLR0917 - the six things a turn depends on, in the order e
         away=is_away(flow, conversation, now),
         urgent=urgent,
     )
-    if isinstance(event, HandedBack):  # also while staff write: a call is never left in silence
+    if isinstance(event, HandedBack):  # a call is never left in silence
         turn = _handed_back(turn, event.talked)
     elif isinstance(event, WordChecked):
         turn = guarding.checked(turn, event.found)
@@ -87,7 +87,8 @@ def advance(  # noqa: PLR0917 - the six things a turn depends on, in the order e
         turn = guarding.while_forced(turn, event)
     else:
         turn = _while_human(turn, event) if conversation.human else _decide(turn, event)
-    return turn.conversation, _alerted(turn.effects) if urgent else turn.effects
+    harmless = not urgent or guarding.is_word(event) or guarding.asks_vault(turn)
+    return turn.conversation, turn.effects if harmless else _alerted(turn.effects)
 
 
 def _decide(turn: Turn, event: Event) -> Turn:
@@ -101,7 +102,7 @@ def _decide(turn: Turn, event: Event) -> Turn:
         case Shared(caption=caption):
             return _words(turn, caption, shared=True)
         case Silent(idle=True) | HungUp():
-            return rest(turn)
+            return rest(turn, blocked=event.blocked if isinstance(event, HungUp) else False)
         case Silent():
             return _silent(turn)
         case _:
@@ -128,7 +129,7 @@ def _heard(turn: Turn, heard: Heard, text: str) -> Turn:
         case Words():
             return _words(turn, text)
         case Pressed(key=key):
-            return _pressed(turn, key)
+            return _pressed(in_pace(turn, heard), key)
         case Picked(step=step, choice=choice):
             return _picked(turn, step, choice)
         case Tongue(tag=tag):
@@ -186,10 +187,9 @@ def _start(turn: Turn) -> Turn:
 
 
 def _words(turn: Turn, text: str, *, shared: bool = False) -> Turn:
-    if guarding.listens(turn) and not shared and not turn.urgent:
+    if not shared and guarding.listens(turn, text):
         return guarding.heed(turn)
-    small = not shared and is_small_talk(text, turn.meaning)
-    before = turn.conversation
+    small, before = not shared and is_small_talk(text, turn.meaning), turn.conversation
     turn = notice(_keep_words(turn, text, small=small))
     if shared:
         turn = turn.then(Say(phrase=turn.flow.main.shared))
@@ -203,7 +203,7 @@ def _words(turn: Turn, text: str, *, shared: bool = False) -> Turn:
         return enter(turn, turn.flow.steps[main.after].words)
     if step is None or small or (turn.away and turn.at_safety):
         return _start(turn)
-    return _answer(turn, step, step.words)
+    return _answer(turn, step, step.words or step.skip)
 
 
 def _answer(turn: Turn, step: Step, target: str) -> Turn:
@@ -309,7 +309,7 @@ def _checked(turn: Turn, checked: CodeChecked) -> Turn:
         turn = turn.but(code=CodeState.CONFIRMED)
     else:  # the end of a code of their own, or of the new one that takes the place of one that staff knew
         turn = turn.but(code_known_to_staff=False)
-    return go(turn.but(tries=0), step.found)
+    return go(turn.but(tries=0), step.found, proven=step.kind is Kind.CODE)
 
 
 def _withdrawn(turn: Turn, at_once: bool) -> Turn:

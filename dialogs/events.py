@@ -46,7 +46,9 @@ class Silent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HungUp:
-    """The call is over."""
+    """The call is over. `blocked`: or nothing of ours comes through any more, until the person allows it again."""
+
+    blocked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,14 @@ Only shapes and loading live here. What must hold between steps is in checks.py,
 is written here, only keys of phrases.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from dialogs.events import Secret
 from dialogs.marked import BadFile, Marked, read, utf8
@@ -31,6 +32,12 @@ OptionalTarget = Annotated[str, StringConstraints(pattern=rf"^(({RESUME})?{_NAME
 OptionalName = Annotated[str, StringConstraints(pattern=rf"^({_NAME})?$")]
 Id = Annotated[str, StringConstraints(pattern=rf"^{_WORD}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[0-9*]$")]
+
+
+def _whole_hours(hours: str) -> str:
+    if hours and not re.fullmatch(r"([01]\d|2[0-3])-([01]\d|2[0-4])", hours):
+        raise ValueError("write whole hours such as 08-12, or 20-06 for over midnight")
+    return hours
 
 
 class Kind(StrEnum):
@@ -70,7 +77,7 @@ class Doing(_Shape):
     hand_over: bool = False
     erase: bool = False
     contact: Literal["", "never_first", "when_i_write", "hours", "neutral"] = ""
-    hours: Annotated[str, StringConstraints(pattern=r"^(\d\d-\d\d)?$")] = ""  # for contact: hours
+    hours: Annotated[str, AfterValidator(_whole_hours)] = ""  # for contact: hours
     mode: Literal["", "plain", "discreet"] = ""
     forget: tuple[Name, ...] = ()  # steps whose answer is open again
     confirm: bool = False  # what the person's words told is taken as their answer
@@ -132,6 +139,7 @@ class GlobalKey(_Shape):
     do: Literal["go", "park", "skip", "repeat", "back", "hush"]
     to: OptionalName = ""
     words: OptionalName = ""
+    slower: OptionalName = ""  # for repeat: words that ask for the same, more slowly
     intent: Intent | None = None
 
 

@@ -4,17 +4,39 @@ Pure, and it never sees a word: the turn compares, and tells which it was. Whoev
 but a calm sentence, then and until the check word; the case is marked, and somebody looks for them.
 """
 
+from dataclasses import replace
+
 from dialogs.conversation import Mode
-from dialogs.events import Alert, CheckWord, Event, Keep, KeepWord, Said, Secret, Shared
+from dialogs.events import Alert, CheckWord, Event, Keep, KeepWord, Said, Secret, Shared, WordChecked, WordKept
 from dialogs.flow import Kind
-from dialogs.walking import Turn, ask, enter
+from dialogs.lexicon import weight
+from dialogs.listening import Digits, hear
+from dialogs.walking import Turn, ask, come_back, enter, interrupt
 
-_FORCED = "duress"  # label of the act, and reason of the alert
+FORCED = "duress"  # label of the act, and reason of the alert
+_LONGEST_WORD = 40  # letters: more than that is something to tell
 
 
-def listens(turn: Turn) -> bool:
-    """Words said now are an agreed word, or meant as one: the vault is asked before anything is kept."""
-    return turn.step is not None and turn.step.kind in {Kind.NEW_WORD, Kind.WORD} and not turn.away
+def listens(turn: Turn, text: str) -> bool:
+    """Words said now are an agreed word, or meant as one: the vault is asked before anything is kept.
+
+    A whole sentence is no word to agree on, and neither are words of danger: they are heard as what they say.
+    """
+    if turn.step is None or turn.away:
+        return False
+    if turn.step.kind is Kind.NEW_WORD:
+        return not turn.urgent and weight(text) <= _LONGEST_WORD
+    return turn.step.kind is Kind.WORD
+
+
+def asks_vault(turn: Turn) -> bool:
+    """Whether what was said is an agreed word is not known yet."""
+    return bool(turn.effects) and isinstance(turn.effects[-1], CheckWord)
+
+
+def is_word(event: Event) -> bool:
+    """The event is an agreed word: then it is nothing else, and says no danger. A duress word alerts by itself."""
+    return (isinstance(event, WordChecked) and event.found is not None) or (isinstance(event, WordKept) and event.kept)
 
 
 def heed(turn: Turn) -> Turn:
@@ -28,9 +50,10 @@ def heed(turn: Turn) -> Turn:
 def while_forced(turn: Turn, event: Event) -> Turn:
     """The duress word was said: only the check word changes anything; the same calm sentence for all else."""
     if isinstance(event, Said):
-        return turn.then(CheckWord())
+        code = isinstance(hear(event.text, turn.flow, turn.conversation, turn.line), Digits)  # which is never kept
+        return enter(turn, turn.flow.main.duress) if code else turn.then(CheckWord())
     if isinstance(event, Shared):
-        turn = turn.but(kept=True).then(Keep(step=_FORCED))
+        turn = turn.but(kept=True).then(Keep(step=FORCED))
     return enter(turn, turn.flow.main.duress)
 
 
@@ -51,29 +74,41 @@ def checked(turn: Turn, found: Secret | None) -> Turn:
         case Secret.DURESS:
             return _forced(turn)
         case Secret.CHECK if turn.conversation.duress:
-            return enter(turn.but(duress=False, ask_safe=True), turn.flow.main.returns)
+            back = turn.flow.main.after if turn.conversation.filed else ""
+            return enter(interrupt(turn.but(duress=False, ask_safe=True), back), turn.flow.main.returns)
         case Secret.CHECK:
-            step = turn.step
-            asked = step is not None and step.kind is Kind.WORD
-            return enter(turn.but(tries=0, ask_safe=False), step.found) if asked and step else turn
+            return _welcome(turn)
         case None:
             return _unknown(turn)
 
 
+def _welcome(turn: Turn) -> Turn:
+    """It is them: on to where they were, or the same question again when nobody had asked for the word."""
+    step = turn.step
+    if step is not None and step.kind is not Kind.WORD and not turn.away:
+        return ask(turn)
+    if step is None or step.kind is not Kind.WORD:
+        turn = replace(come_back(turn), effects=turn.effects)
+    return enter(turn.but(tries=0, ask_safe=False), turn.flow.steps[turn.flow.main.guard].found)
+
+
 def _forced(turn: Turn) -> Turn:
     """Nothing visible but what anybody would see; unseen, everything that can be done."""
-    label = turn.conversation.step if turn.step is not None else _FORCED
+    label = turn.conversation.step if turn.step is not None else FORCED
     turn = turn.but(duress=True, human=False, mode=Mode.DISCREET, kept=True, danger_shown=True, interrupted=())
-    return enter(turn.then(Keep(step=label, choice=_FORCED), Alert(reason=_FORCED)), turn.flow.main.duress)
+    return enter(turn.then(Keep(step=label, choice=FORCED), Alert(reason=FORCED)), turn.flow.main.duress)
 
 
 def _unknown(turn: Turn) -> Turn:
     """Not an agreed word: what was said is kept all the same, for it may be somebody who forgot theirs."""
     now, step = turn.conversation, turn.step
     if now.duress:
-        turn = turn.but(kept=True).then(Keep(step=_FORCED))
+        turn = turn.but(kept=True).then(Keep(step=FORCED))
         return enter(turn, turn.flow.main.duress)
     if step is None or step.kind is not Kind.WORD:
         return turn
+    if turn.urgent:  # danger comes before everything, also before the word
+        turn = turn.but(kept=True, ask_safe=False, interrupted=()).then(Keep(step=now.step))
+        return enter(turn, turn.flow.main.danger)
     turn = turn.but(kept=True, tries=now.tries + 1).then(Keep(step=now.step))
     return ask(turn) if turn.conversation.tries < step.tries else enter(turn, step.lost)

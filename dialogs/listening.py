@@ -24,9 +24,10 @@ _SMALL_TALK = frozenset({Intent.GREETING, Intent.THANKS})
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
-    """A key that works at every step."""
+    """A key that works at every step. `slowly`: the same again was asked for in words that say how."""
 
     key: GlobalKey
+    slowly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +147,9 @@ def _by_word(word: str, step: Step | None, flow: Flow, conversation: Conversatio
         choices = [choice for choice in (step.choices if step else ()) if keys & {choice.label, choice.words}]
         if len(choices) == 1:
             return Picked(conversation.step, choices[0])
-        pressed = [key for key in flow.main.keys if key.words in keys]
+        pressed = [Pressed(key, slowly=key.slower in keys) for key in flow.main.keys if keys & {key.words, key.slower}]
         if len(pressed) == 1 and not choices:
-            return Pressed(pressed[0])
+            return pressed[0]
         tags = [tag for tag in line.languages if f"language:{tag}" in keys]
         if len(tags) == 1:
             return Tongue(tags[0])

@@ -15,6 +15,7 @@ import polib
 from pydantic import BaseModel, ConfigDict
 
 from dialogs.conversation import Mode
+from dialogs.covers import Cover, cover_words, dress
 from dialogs.discreet import PLACEHOLDER, Sensitive, telling
 from dialogs.lexicon import Lexicon
 from dialogs.marked import BadFile, load, utf8
@@ -131,9 +132,15 @@ def load_locales(directory: Path = LOCALES, own: Path | None = None) -> dict[str
 
 
 def load_phrases(
-    directory: Path = LOCALES, languages: Collection[str] | None = None, *, own: Path | None = None
+    directory: Path = LOCALES,
+    languages: Collection[str] | None = None,
+    *,
+    own: Path | None = None,
+    cover: Cover = Cover.SHOP,
 ) -> Phrases:
     """The phrases of these languages, or of every complete one, with those of the folder `own` laid over them.
+
+    `cover` is what the discreet ones look like.
 
     Raises BadFile when one of the languages is not complete.
     """
@@ -144,8 +151,8 @@ def load_phrases(
         raise BadFile(
             [f"locales/{tag}/meta.yml:1:1: write it, or take {tag} from the line's languages" for tag in unknown]
         )
-    catalogue = {tag: _read(directory, tag, own) for tag in wanted}
-    reference = _reference(catalogue, _read(directory, REFERENCE, None))
+    catalogue = {tag: _read(directory, tag, own, cover) for tag in wanted}
+    reference = _reference(catalogue, _read(directory, REFERENCE, None, cover))
     problems = [problem for tag in wanted for problem in _gaps(tag, catalogue[tag], reference)]
     if problems:
         raise BadFile(problems)
@@ -194,11 +201,12 @@ def _reference(catalogue: Mapping[str, Mapping[str, Phrase]], built_in: Mapping[
     return {**added, **built_in}
 
 
-def _read(directory: Path, tag: str, own: Path | None) -> dict[str, Phrase]:
+def _read(directory: Path, tag: str, own: Path | None, cover: Cover) -> dict[str, Phrase]:
     """The phrases of one language: the built-in file, and over it the line's own where it has one."""
     files = [path for folder in filter(None, (directory, own)) if (path := folder / tag / "messages.po").exists()]
     if not files:
         raise BadFile([f"locales/{tag}/messages.po:1:1: write it, or set complete: false in meta.yml"])
+    worn = cover_words(directory / tag / "cover.yml", f"locales/{tag}/cover.yml", cover)
     plain: dict[str, tuple[str, str, str]] = {}
     twins: dict[str, tuple[str, str, str]] = {}
     for path in files:
@@ -208,7 +216,7 @@ def _read(directory: Path, tag: str, own: Path | None) -> dict[str, Phrase]:
                 into = twins if entry.msgctxt == Mode.DISCREET else plain
                 if into is twins or not entry.msgctxt:
                     note = entry.comment or into.get(entry.msgid, ("", "", ""))[1]
-                    into[entry.msgid] = (entry.msgstr, note, f"{name}:{entry.linenum}:1")
+                    into[entry.msgid] = (dress(entry.msgstr, worn), note, f"{name}:{entry.linenum}:1")
     return {
         key: Phrase(words, twins[key][0] if key in twins else None, note, at, twins[key][2] if key in twins else at)
         for key, (words, note, at) in plain.items()

@@ -16,27 +16,32 @@ from dialogs.conversation import Conversation, Mode
 from dialogs.engine import advance
 from dialogs.events import (
     Ask,
+    CheckWord,
     Chose,
     CodeChecked,
     Effect,
     Event,
     GiveCode,
     HungUp,
+    KeepWord,
     OpenCode,
     ReadAnswers,
     Said,
     Say,
+    Secret,
     Shared,
     Silent,
     Started,
     Withdraw,
     Withdrawn,
+    WordChecked,
+    WordKept,
 )
 from dialogs.flow import Flow
 from dialogs.line import LineFacts
 from dialogs.marked import load
 from dialogs.phrases import Phrases
-from understanding.meaning import Engine, Evidence, Intent, Meaning, Signal
+from understanding.meaning import Cue, Engine, Evidence, Fact, Intent, Meaning, Mention, Signal
 
 FIRST_MOMENT = datetime(2026, 1, 15, 12, tzinfo=UTC)
 SAMPLE_CODE = "1234 5678 9012 3456"
@@ -61,9 +66,13 @@ class Act(BaseModel):
     language: str | None = None  # recognised with confidence
     means: Intent = Intent.UNKNOWN
     signals: tuple[Signal, ...] = ()
+    tells: Mapping[Fact, str] = Field(default_factory=dict)  # what the words tell of the facts that are asked for
+    cues: tuple[Cue, ...] = ()
     code_found: bool = False  # the vault's answer to a code
     code_known_to_staff: bool = False
     answers_waiting: int = 0
+    word: Secret | None = None  # which agreed word the vault takes it for
+    word_kept: bool = True  # whether the vault takes it as a new one
     urgent_case: bool = False  # what is withdrawn shows danger, and nobody has dealt with it
     human: bool | None = None  # a staff member begins (true) or ceases (false) to write before this
 
@@ -88,6 +97,8 @@ class Act(BaseModel):
             confidence=0.95 if self.means is not Intent.UNKNOWN else 0.0,
             signals=tuple(Evidence(signal=signal, score=1.0) for signal in self.signals),
             engine=Engine.RULES,
+            mentions=tuple(Mention(fact=fact, value=value) for fact, value in self.tells.items()),
+            cues=frozenset(self.cues),
         )
 
 
@@ -142,6 +153,13 @@ class Rehearsal:
             )
             conversation, more = advance(self.flow, conversation, checked, Meaning(), now, self.line)
             effects = (*effects, *more)
+        if effects and isinstance(effects[-1], KeepWord | CheckWord):
+            kept = isinstance(effects[-1], KeepWord)
+            answer = WordKept(kept=act.word_kept) if kept else WordChecked(found=act.word)
+            conversation, more = advance(
+                self.flow, conversation, answer, act.meaning(), now, self.line, urgent=act.urgent
+            )
+            effects = (*effects, *more)
         if any(isinstance(effect, Withdraw) for effect in effects):
             withdrawn = Withdrawn(at_once=not act.urgent_case)
             conversation, more = advance(self.flow, conversation, withdrawn, Meaning(), now, self.line)
@@ -158,8 +176,12 @@ class Rehearsal:
         lines: list[str] = []
         for effect in effects:
             match effect:
-                case Say(phrase=phrase, values=values) | Ask(phrase=phrase, values=values):
+                case Say(phrase=phrase, values=values):
                     lines.append(self._text(phrase, language, mode, values))
+                case Ask(phrase=phrase, values=values, lists=lists):
+                    comma = self._text("heard.comma", language, mode, {})
+                    told = {n: comma.join(self._text(k, language, mode, {}) for k in keys) for n, keys in lists.items()}
+                    lines.append(self._text(phrase, language, mode, {**values, **told}))
                 case GiveCode(phrase=phrase):
                     lines.append(self._text(phrase, language, mode, {"code": SAMPLE_CODE}))
                 case ReadAnswers():

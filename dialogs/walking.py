@@ -4,7 +4,7 @@ What an event means is decided in engine.py; here is only what follows once a ta
 room: every function takes a turn and returns the turn as it is afterwards.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from dialogs.events import (
 )
 from dialogs.flow import END, PARK, Doing, Flow, Kind, Known, Step, resolve
 from dialogs.line import LineFacts
-from dialogs.listening import MORE, languages_on_page
+from dialogs.listening import MORE, Pressed, languages_on_page
 from understanding.meaning import Fact, Meaning
 
 _LONGEST_TRAIL = 12
@@ -82,7 +82,7 @@ def enter(turn: Turn, target: str, *, anyway: bool = False) -> Turn:
         onward = "" if anyway else _onward(turn, name, step)
         anyway = False
         if onward:
-            turn = _say_once(turn, step.passed)
+            turn = _pass(turn, name, step)
             target = onward
             continue
         turn = do(_arrive(turn, name), step)
@@ -96,17 +96,20 @@ def enter(turn: Turn, target: str, *, anyway: bool = False) -> Turn:
     return _end(turn)
 
 
-def go(turn: Turn, target: str) -> Turn:
-    """Enter a target, but ask first whether it is safe if nobody has answered that yet."""
+def go(turn: Turn, target: str, *, proven: bool = False) -> Turn:
+    """Enter a target, but ask first whether it is safe if nobody has answered that yet. `proven`: it is them."""
     main, now = turn.flow.main, turn.conversation
     name, _ = resolve(target, now.interrupted)
     if not now.ask_safe or turn.at_safety or name in {PARK, END, main.start, main.returns}:
         return enter(turn, target)
-    return come_back(turn, target)
+    return come_back(turn, target, proven=proven)
 
 
-def come_back(turn: Turn, target: str = "") -> Turn:
-    """Somebody is here again: ask whether it is safe, then go on at `target`, or where they were."""
+def come_back(turn: Turn, target: str = "", *, proven: bool = False) -> Turn:
+    """Somebody is here again: ask whether it is safe, then go on at `target`, or where they were.
+
+    Whoever has agreed on a word is asked for it, unless their return code has just shown that it is them (`proven`).
+    """
     main, now = turn.flow.main, turn.conversation
     if target:
         name, rest = resolve(target, now.interrupted)
@@ -115,7 +118,9 @@ def come_back(turn: Turn, target: str = "") -> Turn:
         turn = interrupt(turn, main.after) if now.filed or now.code is not CodeState.NONE else turn
     elif now.phase is not Phase.PARKED and not turn.at_safety:
         turn = interrupt(turn, now.step)
-    return enter(turn.but(ask_safe=True, danger_shown=False), main.guard if now.guarded else main.returns)
+    return enter(
+        turn.but(ask_safe=True, danger_shown=False), main.guard if now.guarded and not proven else main.returns
+    )
 
 
 def interrupt(turn: Turn, step: str) -> Turn:
@@ -174,6 +179,14 @@ def go_back(turn: Turn) -> Turn:
     return enter(turn.but(trail=tuple(earlier[: earlier.index(target)])), target, anyway=True)
 
 
+def in_pace(turn: Turn, pressed: Pressed) -> Turn:
+    """Whoever asks for the same again, and once more, did not follow: from now on it is said slowly."""
+    if pressed.key.do != "repeat":
+        return turn
+    step = turn.conversation.step
+    return turn.but(again=step, slow=turn.conversation.slow or pressed.slowly or turn.conversation.again == step)
+
+
 def park(turn: Turn) -> Turn:
     """One neutral sentence; everything is kept, and the conversation waits."""
     now = turn.conversation
@@ -181,9 +194,11 @@ def park(turn: Turn) -> Turn:
     return turn.but(phase=Phase.PARKED).then(Say(phrase=turn.flow.main.parked), End())
 
 
-def rest(turn: Turn) -> Turn:
-    """Nothing more is heard: file what was said, say nothing."""
+def rest(turn: Turn, *, blocked: bool = False) -> Turn:
+    """Nothing more is heard: file what was said, say nothing. `blocked`: as if they had said that they cannot talk."""
     turn = _file(turn, Doing())
+    if blocked and turn.conversation.phase is not Phase.NEW:
+        return turn.but(phase=Phase.PARKED)
     return turn.but(phase=Phase.RESTED) if turn.conversation.phase is Phase.ASKING else turn
 
 
@@ -231,15 +246,38 @@ def _onward(turn: Turn, name: str, step: Step) -> str:
     return known.next if known else ""
 
 
+def _is_guarded(turn: Turn) -> bool:
+    """There is a word, or nobody is said to look at the phone, or it is a call: speech is not heard exactly enough."""
+    return turn.conversation.guarded or turn.conversation.mode is Mode.PLAIN or turn.line.channel == "voice"
+
+
 _KNOWN: dict[Known, Callable[[Turn], bool]] = {
     Known.TOLD: lambda turn: turn.conversation.told,
     Known.LANGUAGE: lambda turn: bool(turn.conversation.language) or len(turn.line.languages) == 1,
     Known.CONTACT: lambda turn: bool(turn.conversation.contact_rule),
     Known.CODE: lambda turn: turn.conversation.code is not CodeState.NONE,
-    Known.GUARDED: lambda turn: turn.conversation.guarded or turn.conversation.mode is Mode.PLAIN,
-    Known.NOTHING_HEARD: lambda turn: turn.conversation.facts_confirmed or not turn.conversation.facts,
+    Known.GUARDED: _is_guarded,
+    Known.NOTHING_HEARD: lambda turn: turn.conversation.facts_confirmed or not _saves_a_question(turn),
     Known.OWN_CODE: lambda turn: not turn.conversation.code_known_to_staff,
 }
+
+
+def _saves_a_question(turn: Turn) -> bool:
+    """Something was told that a step asks for; papers and wages are only read back along with it."""
+    return any(step.fact in turn.conversation.facts for step in turn.flow.steps.values() if step.fact)
+
+
+def _pass(turn: Turn, name: str, step: Step) -> Turn:
+    """A step is passed over: what is said then, and what its known answer would have said."""
+    now = turn.conversation
+    known = step.choice(now.facts.get(step.fact, "") if step.fact else now.chosen.get(name, ""))
+    return _say_all_once(turn, (step.passed, *(known.say if known and step.fact else ())))
+
+
+def _say_all_once(turn: Turn, phrases: Iterable[str]) -> Turn:
+    for phrase in phrases:
+        turn = _say_once(turn, phrase)
+    return turn
 
 
 def _say_once(turn: Turn, phrase: str) -> Turn:
@@ -284,6 +322,7 @@ def _confirm(turn: Turn, _: Doing) -> Turn:
         if heard:
             turn = turn.but(chosen={**turn.conversation.chosen, name: heard.id}, kept=True)
             turn = turn.then(Keep(step=name, choice=heard.id))
+            turn = _say_all_once(turn, heard.say)
     return turn
 
 

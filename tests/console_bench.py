@@ -14,7 +14,7 @@ import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from console.actions import Held
+from console.actions import Held, Presence
 from console.app import build
 from console.setup import Setup
 from triage.alerts import Alert, AlertState
@@ -67,6 +67,9 @@ class FakeActions:
     closings: list[str] = field(default_factory=list)
     written: list[tuple[str, str]] = field(default_factory=list)
     raised: list[tuple[str, Level]] = field(default_factory=list)
+    nobody: str = ""
+    writes: dict[str, uuid.UUID] = field(default_factory=dict)
+    reached: list[tuple[str, str]] = field(default_factory=list)
 
     async def answer(self, unit: Unit, case: Case, *, channel: str, address: str, text: str, member: Member) -> str:
         """Put the parcel out, or refuse as the test wishes."""
@@ -93,6 +96,37 @@ class FakeActions:
             rings = len(acks) < int(stored.machine["needed"])
             machine = {**stored.machine, "acks": acks, "state": "ringing" if rings else "acknowledged"}
             await unit.alerts.save(StoredAlert(id=stored.id, case_id=case.id, ringing=rings, machine=machine))
+
+    async def presence(self, unit: Unit, case: Case, envelope: Entry | None) -> Presence:
+        """Whoever took it over, or the refusal that the test wishes."""
+        if case.code in self.writes:
+            return Presence(member=self.writes[case.code])
+        return Presence(refusal=self.nobody) if self.nobody else Presence(announced="A person is writing with you now.")
+
+    async def take_over(self, unit: Unit, case: Case, envelope: Entry | None, member: Member) -> uuid.UUID | None:
+        """Remember who writes, or refuse as the test wishes."""
+        if self.nobody:
+            raise Held(self.nobody)
+        before = self.writes.get(case.code)
+        self.writes[case.code] = member.id
+        await unit.queue_changed()
+        return before if before != member.id else None
+
+    async def write(self, unit: Unit, case: Case, envelope: Entry | None, text: str, member: Member) -> str:
+        """Put the parcel out, if this member still writes."""
+        if self.writes.get(case.code) != member.id or envelope is None:
+            raise Held("You are not writing with them any more.")
+        self.reached.append((envelope.address, text))
+        parcel = await unit.outbox.put(
+            OutboxKind.STAFF, envelope.channel, envelope.address, {"words": text}, case_id=case.id, state=self.fate
+        )
+        return str(parcel)
+
+    async def hand_back(self, unit: Unit, case: Case, envelope: Entry | None, member: Member) -> bool:
+        """Nobody writes any more."""
+        if self.writes.get(case.code, member.id) != member.id:
+            raise Held("You are not writing with them any more.")
+        return self.writes.pop(case.code, None) is not None
 
     async def closed(self, unit: Unit, case: Case, member: Member) -> None:
         """Remember it."""
@@ -136,6 +170,7 @@ class Bench:
                 secure_cookie=secure,
                 questions=QUESTIONS,
                 choices=CHOICES,
+                troubles={21610: "The person has written STOP."},
             ),
             actions=self.actions,
             metrics=metrics,

@@ -59,6 +59,7 @@ from vault.sealing import PrivateKey, lock, open_sealed, seal, unlock
 from vault.sessions import Sessions
 from vault.transaction import Transaction
 
+A_FILE: Final = 10.0  # seconds: whoever may write it may stop the line as well
 KEY: Final = PrivateKey(bytes(range(96)))
 SECRET: Final = b"k" * 32
 WORDS: Final = "They keep our papers. هم يحتجزوننا".encode()
@@ -75,8 +76,8 @@ def parsers(folder: Path) -> dict[str, Parser]:
         "form: news": Parser(examples=NEWS, feed=webhook(ChannelName.SMS, "/twilio/status?ref=parcel-9"), share=0.5),
         "Telegram update": Parser(examples=UPDATES, feed=feed_update),
         "return code": Parser(examples=CODES, feed=feed_code),
-        "line file": Parser(examples=(*SHORT_LINES, LINE.encode()), feed=feed_line, share=0.5),
-        "flow file": Parser(examples=(*SHORT_FLOWS, *FLOW_EXAMPLES), feed=feed_flow, share=0.2),
+        "line file": Parser(examples=(*SHORT_LINES, LINE.encode()), feed=feed_line, share=0.5, bound=A_FILE),
+        "flow file": Parser(examples=(*SHORT_FLOWS, *FLOW_EXAMPLES), feed=feed_flow, share=0.2, bound=A_FILE),
         "sealed value": Parser(
             examples=(seal(WORDS, KEY.public, "entry/1"), seal(WORDS, KEY.public, "x")), feed=feed_sealed
         ),
@@ -88,6 +89,7 @@ def parsers(folder: Path) -> dict[str, Parser]:
         "stored conversation": Parser(examples=THREADS, feed=feed_thread),
         "audit export": Parser(examples=(AN_EXPORT, *BROKEN_EXPORTS), feed=feed_export(folder), share=0.5),
         "console form": Parser(examples=CONSOLE_FORMS, feed=feed_console_form, share=0.5),
+        "heads of a form": Parser(examples=HEADS, feed=feed_heads, share=0.5),
         "cookie": Parser(examples=COOKIES, feed=feed_cookie(ring), share=0.5),
         "passkey": passkeys(ring),
     }
@@ -313,9 +315,24 @@ async def feed_console_form(body: bytes) -> str:
         form = await read_form(posted("/signin", body, {"Content-Type": kind, "Sec-Fetch-Site": "same-origin"}))
     except Refused as refused:
         return f"{refused.status} {refused.reason}"
+    except web.HTTPRequestEntityTooLarge:  # more fields than the library takes
+        return "413"
     for value in (*form, *form.values()):
         value.encode()
     return f"a form of {min(len(form), 20)}"
+
+
+async def feed_heads(body: bytes) -> str:
+    """Whatever may stand above a form: what it is, where it comes from, for whom. Lines as in a request."""
+    lines = (line.partition(":") for line in text_of(body).split("\n"))
+    heads = {name if name in HEADERS else HEADERS[len(name) % len(HEADERS)]: value for name, _, value in lines}
+    request = posted("/signin", b"name=x", heads)
+    try:
+        form = await read_form(request)
+    except Refused as refused:
+        return f"{refused.status} {refused.reason}"
+    jar = Cookies(secure=len(body) % 2 == 0)
+    return f"{form == {'name': 'x'}} {bool(jar.read(request))} {bool(jar.mark(request))}"
 
 
 class Empty:
@@ -452,6 +469,17 @@ CONSOLE_FORMS: Final = (
     urlencode({"name": "Noor", "passphrase": "seven quiet lanterns", "totp": "123 456", "next": "/queue"}).encode(),
     urlencode({"token": "ab" * 32, "text": "نحن هنا\r\n<b>", "version": "3", "again": "1"}).encode(),
     urlencode([("member", "7"), ("member", "8"), ("", ""), ("passkey", "{}")]).encode(),
+)
+HEADERS: Final = ("Content-Type", "Origin", "Host", "Sec-Fetch-Site", "Cookie", "Content-Encoding")
+_KIND: Final = b"Content-Type:application/x-www-form-urlencoded"
+HEADS: Final = (
+    _KIND + b"\nHost:a.example\nOrigin:https://a.example\nCookie:harborline=ab; harborline-device=cd",
+    _KIND + b"; charset=UTF-8\nSec-Fetch-Site:same-origin",
+    _KIND + b'; charset="utf-8"\nSec-Fetch-Site:none',
+    b"Content-Type:multipart/form-data; boundary*=utf-8''x; filename*0=(a)\nContent-Encoding:gzip",
+    _KIND + b"\nHost:[::1]:8081\nOrigin:http://[::1]:8081",
+    _KIND + b"; x*",
+    _KIND + b"\nOrigin:http://[",
 )
 COOKIES: Final = (
     b"harborline=" + b"ab" * 64,

@@ -35,6 +35,7 @@ from tests.databases import Cluster, at
 from tests.house import ROOT
 from tests.test_journeys import answered, cases, pages, picked_up, says
 from tests.test_outages import _children, _postgres
+from tests.test_put_through import Caller, rung, taken
 from tests.world import Desk
 from vault.database import EmbeddedPostgres, embedded_programs, migrate
 
@@ -202,13 +203,56 @@ async def _calls(line: Line) -> None:
     await call.says(f"They lock the workers of {planted.word('spoken name')} in at night")
     await call.hears(says("facts.where"), within=PATIENCE)
     await call.press("0")
-    await call.hears(says("human.asked"), within=PATIENCE)
+    await call.hears(says("human.connecting"), within=PATIENCE)
     await call.hang_up()
     other = await planted.caller(world, "the Arabic caller").call()
     await other.hears(says("safe"), within=PATIENCE)
     await other.says(f"ساعدوني، صاحب العمل {planted.word('spoken in Arabic', ARABIC)} حبسني ويضربني الآن ومعه سكين")
     await other.hears("911", within=PATIENCE)
     await other.hang_up()
+
+
+async def _a_caller_who_is_put_through(line: Line) -> None:
+    """They press 0, and talk with a responder: of what two people say to each other nothing is ours to keep."""
+    world, planted, before = line.world, line.planted, cases(line.world)
+    phone = planted.caller(world, "the one put through")
+    caller = Caller(world, phone, await phone.call())
+    await caller.asks_for_a_human(before)
+    responder = await rung(world, "Amina")
+    await taken(caller, responder)
+    spoken = f"{planted.word('said to a responder')} has my passport"
+    await caller.call.says(spoken)
+    await responder.hears(spoken)
+    await responder.hang_up()
+    await caller.call.hears(says("human.back"), within=PATIENCE)
+    await caller.call.hang_up()
+
+
+async def _written_down_by_staff(line: Line, desk: Desk) -> None:
+    """A member writes a report down for somebody and sees its code; whoever uses it first gets one of their own.
+
+    From then on the code that staff saw opens nothing, by any way, and the new one opens on another channel.
+    """
+    world, planted = line.world, line.planted
+    told = f"At the tannery of {planted.word('told to a member')} they lock the doors"
+    seen = await desk.write_down(told, language="en", level="standard")
+    planted.code("seen by staff", seen)
+    person, before = planted.caller(world, "the one helped by staff"), cases(world)
+    await line.heard(person, (seen, "again.safe"))
+    given = await answered(person, "1", "code.confirm")
+    own = planted.code(
+        "the one helped by staff has", given[given.index(says("code.new", code="*").partition("*")[0]) :]
+    )
+    assert own != re.sub(r"\D", "", seen)
+    await line.heard(person, (own[-4:], "code.renewed"))
+    thief, chat = planted.caller(world, "the one with the old code"), planted.chatter(world, "the one helped by staff")
+    await thief.text(seen)
+    await thief.receives(says("code.not_opened"), within=PATIENCE)
+    await chat.text(own)
+    await chat.receives(says("again.safe"), within=PATIENCE)
+    await chat.press(says("label.yes"))
+    await chat.receives(says("code.no_answers"), within=PATIENCE)
+    assert cases(world) == before, "who has a code begins no case"
 
 
 async def _parked_and_a_question(line: Line) -> None:
@@ -342,6 +386,9 @@ async def _everything(line: Line) -> None:
     await _hindi_on_telegram_erased(line, desk)
     await asyncio.gather(_calls(line), _parked_and_a_question(line))
     world.hush()
+    await _a_caller_who_is_put_through(line)
+    await _written_down_by_staff(line, desk)
+    world.hush()
     await _answers_that_do_not_arrive(line, desk)
     await asyncio.gather(_what_is_refused(line), _words_in_arabic_while_nothing_understands(line))
     world.hush()
@@ -408,7 +455,9 @@ def _carried(line: Line) -> Iterator[bytes]:
     yield from (json.dumps(event, default=str).encode() for event in exchange.journal.since(0))
 
 
-_UNCARRIED = re.compile("hand-made|never sent|guess|broken|in a (path|query|note|photo)|after STOP|national|printed")
+_UNCARRIED = re.compile(
+    "hand-made|never sent|guess|broken|in a (path|query|note|photo)|after STOP|national|printed|told to a member"
+)
 
 
 async def test_nobody_who_wrote_and_nothing_they_said_is_left_in_any_byte(own_cluster: Cluster, tmp_path: Path) -> None:

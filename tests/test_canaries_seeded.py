@@ -236,6 +236,10 @@ def test_every_encoding_and_digest_is_found_wherever_it_stands(name: str) -> Non
             assert name in {f.canary for f in needles.search("", b"\0" * before + form + b"\0")}, encoding
 
 
+def _digest_as(name: str, write: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    return lambda raw: write(hashlib.new(name, raw).digest())
+
+
 # Written down here once more, by other means than in tests/canaries.py: what that forgets is missed here.
 ENCODED: Mapping[str, Callable[[bytes], bytes]] = {
     "utf-8": lambda raw: raw,
@@ -249,7 +253,7 @@ ENCODED: Mapping[str, Callable[[bytes], bytes]] = {
     "percent": lambda raw: b"".join(b"%%%02X" % byte for byte in raw),
     "percent, small letters": lambda raw: b"".join(b"%%%02x" % byte for byte in raw),
     **{
-        f"{name}{form}": lambda raw, name=name, write=write: write(hashlib.new(name, raw).digest())  # type: ignore[misc]
+        f"{name}{form}": _digest_as(name, write)
         for name in ("md5", "sha1", "sha256")
         for form, write in (
             ("", bytes),

@@ -99,7 +99,7 @@ async def test_a_person_erases_the_chat_by_the_menu(wired: Wired, chat: Chat) ->
     await wired.chats(chat, "/start", "1", "English", "2", "The bakery keeps passports")
     while ThreadState.from_json((await stored(wired)).state).conversation.phase is not Phase.ENDED:
         await wired.chats(chat, "9")
-    await wired.chats(chat, "hello")
+    await wired.chats(chat, "hello", "1")
     await chat.press("Remove this chat")
     await wired.chats(chat)
     await wired.chats(chat, "1")

@@ -158,6 +158,40 @@ async def test_an_answer_that_must_wait_says_for_what(noor: Browser, fate: Outbo
     assert shown in page
 
 
+@pytest.mark.parametrize(
+    ("rule", "hours", "resting", "reason"),
+    [
+        ("when_i_write", "", False, "Held until they write: they asked for that. Not sent yet"),
+        ("hours", "08-12", False, "Held until their hours begin (08-12): they asked for that. Not sent yet"),
+        ("never_first", "", False, "Held: nobody writes to them first, and they have no return code. Not sent"),
+        ("", "", True, "Held until they write and it is safe: they said that they cannot talk now. Not sent yet"),
+    ],
+)
+async def test_a_held_answer_is_shown_as_held_with_the_reason(
+    noor: Browser, rule: str, hours: str, resting: bool, reason: str
+) -> None:
+    bench = noor.bench
+    code = await bench.case("Hola")
+    bench.actions.fate = OutboxState.HELD
+    await noor.act(code, "answer", text="Estamos aquí.")
+    case = await bench.stored(code)
+    async with bench.vault.unit() as unit:
+        await unit.cases.change(case.id, contact_rule=rule, contact_hours=hours, resting=resting)
+    assert reason in words_of((await noor.get(f"/cases/{code}"))[1])
+
+
+async def test_an_answer_that_twilio_refused_says_why(noor: Browser) -> None:
+    """21610: whoever wrote STOP gets nothing, and staff must not believe that they did."""
+    bench = noor.bench
+    code = await bench.case("Hola")
+    await noor.act(code, "answer", text="Estamos aquí.")
+    async with bench.vault.unit() as unit:
+        (parcel,) = await unit.outbox.of_case((await bench.stored(code)).id)
+        await unit.outbox.set(parcel, OutboxState.FAILED, error=21610)
+    shown = words_of((await noor.get(f"/cases/{code}"))[1])
+    assert "Could not be delivered. The person has written STOP." in shown
+
+
 async def test_an_answer_to_somebody_without_an_address_waits_under_the_return_code(noor: Browser) -> None:
     bench = noor.bench
     code = await bench.case("Hola", address="")

@@ -166,6 +166,10 @@ async def test_a_member_and_a_responder_of_one_name_are_one_person(house: House)
         ("08-12", "2026-03-28T20:00", "2026-03-29T08:00"),  # the night summer time begins: an hour shorter
         ("08-12", "2026-10-24T20:00", "2026-10-25T08:00"),  # the night it ends: an hour longer
         ("02-04", "2026-03-29T00:30", "2026-03-29T03:00"),  # two o'clock does not exist that night
+        ("20-06", "2026-03-02T23:00", None),  # over midnight
+        ("20-06", "2026-03-03T05:59", None),
+        ("20-06", "2026-03-03T06:00", "2026-03-03T20:00"),
+        ("20-24", "2026-03-02T23:59", None),
     ],
 )
 async def test_words_wait_for_the_person_s_hours_on_the_line_s_clock(
@@ -184,7 +188,8 @@ async def test_an_answer_outside_the_person_s_hours_leaves_when_they_begin(house
     async with house.vault.unit() as unit:
         later = await open_case(unit, contact_rule="hours", contact_hours="17-21")
         now = await open_case(unit, contact_rule="hours", contact_hours="08-12")
-        assert await answer(house, unit, later) is await answer(house, unit, now) is OutboxState.WAITING
+        assert await answer(house, unit, later) is OutboxState.HELD
+        assert await answer(house, unit, now) is OutboxState.WAITING
     (_, at), (_, at_once) = await jobs(house)
     assert at == datetime(2026, 3, 2, 16, 0, tzinfo=UTC)
     assert at_once is None

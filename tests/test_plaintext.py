@@ -76,7 +76,7 @@ ALLOWED: Final[Mapping[str, Mapping[str, str]]] = {
     "chat_messages": {"pseudonym": ID, "message": PROVIDER, "sent_at": ROUNDED},
     "cases": {
         "id": ID, "code": ID, "state": STATE, "level": STATE, "life_at_risk": STATE, "unread": STATE, "waits": STATE,
-        "language": STATE, "channel": STATE, "public_key": KEY, "discreet": STATE, "resting": STATE,
+        "language": STATE, "channel": STATE, "public_key": KEY, "discreet": STATE, "resting": STATE, "forced": STATE,
         "envelope": COUNT, "contact_rule": STATE, "contact_hours": STATE, "member_id": ID, "drill": STATE,
         "opened_at": ROUNDED, "waits_since": ROUNDED, "changed_at": ROUNDED,
         "filed_at": ROUNDED, "closed_at": ROUNDED, "withdrawn_at": ROUNDED,

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from channels.accents import BARE, thrifty
 from channels.messages import legible
 from channels.segments import Count, Encoding, fold, segments, split, width
 
@@ -90,6 +91,44 @@ def test_folding_never_loses_or_changes_a_letter_or_a_digit(text: str) -> None:
         return [c for c in unicodedata.normalize("NFC", value) if unicodedata.category(c)[0] in "LN"]
 
     assert letters(fold(text)) == letters(text)
+
+
+LONG = "Gracias. Si está en peligro ahora, llame al número de emergencia. Una persona del equipo lo leerá todo."
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "sent"),
+    [
+        ("¿Está seguro?", "es", "¿Está seguro?"),  # one segment either way: it keeps its accents
+        (LONG, "es", LONG.replace("á", "a").replace("ú", "u")),
+        (f"{LONG} mañana, güero, también, ¡sí!", "es-MX", None),  # what GSM-7 has stays: ñ, ü, é, ¡
+        (
+            "Ça va bien, même si c’est dur ; on vous répondra bientôt, à l’heure où vous êtes seul. Le cœur y est.",
+            "fr",
+            None,
+        ),
+        (LONG, "en", LONG),  # a language that is not in the table
+        (f"{LONG} 你好", "es", f"{LONG} 你好"),  # nothing would be saved
+    ],
+)
+def test_accents_that_gsm7_lacks_go_where_people_leave_them_out_and_a_segment_is_saved(
+    text: str, language: str, sent: str | None
+) -> None:
+    got = thrifty(text, language)
+    assert sent is None or got == sent
+    assert segments(got).segments == (2 if got == text and len(text) > 70 else 1)
+    assert "?" not in got.replace("¿Está seguro?", ""), "no letter is lost"
+    bare = [unicodedata.normalize("NFD", letter)[0] for letter in got.replace("oe", "œ") if letter.isalpha()]
+    assert bare == [unicodedata.normalize("NFD", letter)[0] for letter in text if letter.isalpha()]
+
+
+@given(st.text(max_size=300), st.sampled_from(["es", "fr", "pt", "vi", "ar", ""]))
+@settings(max_examples=150, deadline=None)
+def test_leaving_out_accents_never_costs_more_and_never_writes_a_question_mark(text: str, language: str) -> None:
+    got = thrifty(text, language)
+    assert segments(got).segments <= segments(fold(text)).segments
+    assert got.count("?") == fold(text).count("?")
+    assert not any(ord(bare) > 127 for table in BARE.values() for letters in table.values() for bare in letters)
 
 
 @given(st.text(max_size=300))

@@ -115,6 +115,27 @@ async def test_pictures_are_named_but_not_fetched_and_their_copies_are_known(hou
     assert incoming.copies == ("messages/MM1", "messages/MM1/media/ME7")
 
 
+@pytest.mark.parametrize(
+    ("body", "order", "kind"),
+    [
+        *((word, "", IncomingKind.BLOCKED) for word in ("STOP", "stop ", "Quit", "end", "CANCEL", "optout", "Revoke")),
+        ("arret", "STOP", IncomingKind.BLOCKED),  # a word of the account's own
+        ("START", "START", IncomingKind.STARTED),
+        ("unstop", "", IncomingKind.STARTED),
+        ("YES", "START", IncomingKind.TEXT),  # it answers whether it is safe, first of all
+        ("HELP", "HELP", IncomingKind.TEXT),  # whoever writes this needs help
+        ("INFO", "HELP", IncomingKind.TEXT),
+        ("please make him stop", "", IncomingKind.TEXT),
+        ("STOP IT", "", IncomingKind.TEXT),
+    ],
+)
+async def test_a_carrier_s_word_is_an_order_to_the_carrier_when_it_stands_alone(
+    house: House, post: Post, body: str, order: str, kind: IncomingKind
+) -> None:
+    await post(twilio_request(PATH, {**FORM, "Body": body, **({"OptOutType": order} if order else {})}))
+    assert [incoming.kind for incoming in house.incoming] == [kind]
+
+
 # What is answered -------------------------------------------------------------------------------------------------
 
 

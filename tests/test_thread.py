@@ -1,12 +1,14 @@
 """A thread between two turns: the same after JSON, and without a word of the person."""
 
 import json
+import uuid
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.thread import ThreadState
+from bot.thread import Live, ThreadState
 from dialogs.conversation import CodeState, Conversation, Mode, Phase, UnknownVersion
 from triage.levels import Assessment, Level, Reason
 
@@ -31,12 +33,25 @@ REASONS = st.lists(st.builds(Reason, rule=TAGS, level=st.sampled_from(Level), ti
 ASSESSMENTS = st.none() | st.builds(
     Assessment, level=st.sampled_from(Level), reasons=REASONS, life_at_risk=st.booleans(), unread=st.booleans()
 )
+MINUTES = st.datetimes(timezones=st.just(UTC))
+LIVES = st.builds(
+    Live,
+    id=st.uuids(),
+    member=st.uuids(),
+    channel=st.sampled_from(["sms", "telegram"]),
+    address=st.just("+12025557001"),
+    acted=MINUTES,
+    heard=MINUTES,
+)
 THREADS = st.builds(
     ThreadState,
     conversation=CONVERSATIONS,
     assessment=ASSESSMENTS,
     code_end=st.sampled_from(["", "0123"]),
     waiting=st.lists(st.tuples(TAGS, st.text(max_size=20)), max_size=3).map(tuple),
+    live=st.none() | LIVES,
+    signed=st.none() | MINUTES,
+    left_unsaid=st.booleans(),
 )
 
 
@@ -67,3 +82,9 @@ def test_a_thread_from_the_future_is_refused_rather_than_guessed() -> None:
     kept["conversation"]["version"] = 99
     with pytest.raises(UnknownVersion):
         ThreadState.from_json(kept)
+
+
+def test_a_thread_in_which_staff_write_does_not_show_the_address_when_printed() -> None:
+    now = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    live = Live(id=uuid.uuid4(), member=uuid.uuid4(), channel="sms", address="+12025557001", acted=now, heard=now)
+    assert "2025557001" not in repr(ThreadState(live=live))

@@ -18,6 +18,7 @@ from channels.messages import (
     NotKept,
     Outgoing,
     SendError,
+    Utterance,
 )
 from channels.twilio import Twilio
 from channels.voice import INLINE_LIMIT, Voice
@@ -132,9 +133,33 @@ async def test_a_code_is_typed_until_the_hash_key(house: House, post: Post) -> N
     assert "numDigits" not in attributes
 
 
-async def test_free_words_wait_for_no_number_of_keys(house: House, post: Post) -> None:
+async def test_where_words_are_expected_one_key_still_works_at_once(house: House, post: Post) -> None:
+    """Otherwise whoever presses 0 for a human, or 9 to skip, would wait for the whole time-out."""
     house.answer = replace(ANSWER, choices=())
-    assert "numDigits" not in gather(await calls(post)).attrib
+    attributes = gather(await calls(post)).attrib
+    assert (attributes["numDigits"], attributes["input"]) == ("1", "dtmf speech")
+    assert attributes["speechTimeout"] == "4", "a story has pauses"
+
+
+async def test_whoever_asks_for_it_hears_everything_slowly(house: House, post: Post) -> None:
+    house.answer = replace(ANSWER, slow=True)
+    document = await calls(post)
+    rates = [(say.find("prosody").get("rate"), say.find("prosody").text) for say in document.iter("Say")]  # type: ignore[union-attr]  # a test that fails here shows it
+    assert rates == [("75%", "Is it safe to talk now?"), ("75%", "For yes, press 1."), ("75%", "For no, press 2.")]
+    assert len(list(document.iter("Pause"))) == len(rates), "and a breath after each"
+
+
+async def test_whoever_was_silent_is_given_more_time(house: House, post: Post) -> None:
+    house.answer = replace(ANSWER, patience=40)
+    assert gather(await calls(post)).get("timeout") == "40"
+
+
+async def test_recordings_are_played_and_what_has_none_is_read(house: House, post: Post) -> None:
+    spoken = (Utterance(recording="/voice/abc.wav"), Utterance(), Utterance(text="Words.", language="es"))
+    house.answer = replace(ANSWER, aloud=spoken)
+    parts = gather(await calls(post))
+    assert [part.tag for part in parts] == ["Play", "Pause", "Say"]
+    assert (parts[0].text, parts[2].get("language")) == ("https://line.example/voice/abc.wav", "es-US")
 
 
 @pytest.mark.parametrize("answer", [REST, None])

@@ -38,6 +38,7 @@ _ALL = (
     _rule("weapon", _E, "A weapon is mentioned.", life=True),
     _rule("medical", _E, "Someone needs medical help.", life=True),
     _rule("self_harm", _E, "The person may be thinking of suicide or of harming themselves.", life=True),
+    _rule("duress", _E, "They gave the word that means: somebody forces me.", life=True),
     _rule("missing", _E, "Someone was just taken or is missing.", life=True),
     _rule("moving_soon", _E, "People are about to be moved, or the controller is coming back."),
     _rule("danger", _E, "There is danger now, by the person's own answer or words."),

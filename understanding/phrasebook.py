@@ -138,7 +138,7 @@ class _File:
             self._problem(node, "write at least one phrase under `say`")
         rule = Rule(
             result=result,
-            phrases=re.compile(_any(say)),
+            phrases=re.compile(_any(say, reader.writing)),
             not_after=_searched((*after, *doubt), reader.writing),
             not_before=_searched(before, reader.writing),
         )
@@ -206,9 +206,12 @@ class _File:
         self.problems.append(f"{self._name}:{mark.line + 1}:{mark.column + 1}: {sentence}")
 
 
-def _any(templates: Sequence[Template]) -> str:
-    """One expression for all of these; what cannot match for none."""
-    return "|".join(template.expression for template in templates) or r"(?!)"
+def _any(templates: Sequence[Template], writing: Writing) -> str:
+    """One expression for all of these; what cannot match for none. Their last word ends where they do."""
+    if not templates:
+        return r"(?!)"
+    ending = "" if writing.joined else f"(?=[ {HAN}])"
+    return f"(?:{'|'.join(template.expression for template in templates)}){ending}"
 
 
 def _searched(templates: Sequence[Template], writing: Writing) -> re.Pattern[str] | None:
@@ -216,4 +219,4 @@ def _searched(templates: Sequence[Template], writing: Writing) -> re.Pattern[str
     if not templates:
         return None
     beginning = "" if writing.joined else f"(?<=[ {HAN}])"
-    return re.compile(f"{beginning}(?:{_any(templates)})")
+    return re.compile(f"{beginning}{_any(templates, writing)}")

@@ -46,7 +46,10 @@ class Writing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A compiled template: an expression, and the beginnings (of 1 to KEY characters, or NUMBER) of its first word."""
+    """A compiled template: an expression, and the beginnings (of 1 to KEY characters, or NUMBER) of its first word.
+
+    Where its last word ends is for whoever joins several templates (phrasebook.py): it is slow to compile.
+    """
 
     expression: str
     keys: frozenset[str]
@@ -91,16 +94,17 @@ def spoken(raw: str) -> Spoken:
     at, length = 0, 1
     while at < len(original):
         end = _word_end(original, at)
-        if end > at:
+        word = plain(original[at:end])
+        if word:
             if _is_han(original[at]) and offsets and pieces[-1].endswith(" "):
                 pieces[-1] = pieces[-1][:-1]
                 length -= 1
             offsets.append(length)
             places.append((at, end))
-            pieces.append(plain(original[at:end]) + ("" if _is_han(original[at]) else " "))
+            pieces.append(word + ("" if _is_han(original[at]) else " "))
         else:
-            pieces.append(_mark(original[at]))
-            end = at + 1
+            pieces.append("" if end > at else _mark(original[at]))  # a mark without its letter is no word
+            end = max(end, at + 1)
         length += len(pieces[-1])
         at = end
     text = "".join(pieces).rstrip() + " "
@@ -160,8 +164,7 @@ class Reader:
     def template(self, line: str) -> Template:
         """Compile one template. Raises TemplateError."""
         item = self._phrase(line)
-        expression = item.expression if self.writing.joined else f"{item.expression}(?=[ {HAN}])"
-        return Template(expression=expression, keys=item.keys)
+        return Template(expression=item.expression, keys=item.keys)
 
     def _phrase(self, line: str) -> _Item:
         pieces = _PIECE.findall(line.strip())

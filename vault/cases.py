@@ -94,6 +94,7 @@ class Case:
     channel: str
     discreet: bool
     resting: bool = False
+    forced: bool = False  # somebody reads along: nothing goes to this phone until the check word
     envelope: int = 0
     contact_rule: str
     contact_hours: str

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import String, cast, column, exists, func, select, update
+from sqlalchemy import String, cast, column, exists, func, literal, select, update
 from sqlalchemy import table as table_of
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.sql import ColumnElement
@@ -23,10 +23,12 @@ from vault.errors import EpochGone
 from vault.transaction import Transaction
 
 
-def _has_job(task: str, argument: str, value: ColumnElement[str]) -> ColumnElement[bool]:
+def _has_job(
+    task: str, argument: str, value: ColumnElement[str], states: Sequence[str] = ("todo", "doing")
+) -> ColumnElement[bool]:
     """Whether a job of this task waits or runs whose argument is this value."""
     jobs = table_of("procrastinate_jobs", column("task_name"), column("status"), column("args", JSONB))  # not ours
-    waits = (jobs.c.task_name == task) & cast(jobs.c.status, String).in_(["todo", "doing"])
+    waits = (jobs.c.task_name == task) & cast(jobs.c.status, String).in_(states)
     return exists().where(waits, jobs.c.args[argument].astext == value)
 
 
@@ -42,7 +44,8 @@ class OutboxKind(StrEnum):
 class OutboxState(StrEnum):
     """How far it has come.
 
-    HELD: the person's contact rule does not allow it now; it goes out when they write, or in their hours.
+    HELD: the person's contact rule does not allow it now; it goes out when they write, in their hours, or by a code
+    that they do not have yet.
     LEFT: it waits under the person's return code; nothing is sent.
     """
 
@@ -95,6 +98,8 @@ class Outbox:
         """Keep something to deliver; gives the id for the job and for the provider's news."""
         transaction = self._transaction
         row_id = transaction.new_id()
+        if kind is OutboxKind.STAFF and state is OutboxState.WAITING and await self._forced(case_id):
+            state = OutboxState.HELD  # whoever asks for it: nothing goes to a phone that somebody else may hold
         plain = json.dumps([channel, value, answer]).encode()
         epoch, sealed = transaction.ring.lock_in_epoch(plain, f"outbox/{row_id}")
         await transaction.connection.execute(
@@ -177,7 +182,9 @@ class Outbox:
         return found
 
     async def release(self, case_id: uuid.UUID) -> tuple[uuid.UUID, ...]:
-        """What was held for this person may go out now; gives the ids for the jobs."""
+        """What was held for this person may go out now; gives the ids for the jobs. Nothing may for the forced."""
+        if await self._forced(case_id):
+            return ()
         table = tables.outbox
         query = (
             update(table)
@@ -187,8 +194,27 @@ class Outbox:
         )
         return tuple(row.id for row in await self._transaction.connection.execute(query))
 
+    async def comes_up(self, row_id: uuid.UUID) -> bool:
+        """True when a job waits that will look at it again, beside the one that may be doing so now."""
+        query = select(_has_job("deliver", "parcel", literal(str(row_id)), ("todo",)))
+        return bool(await self._transaction.connection.scalar(query))
+
+    async def unsent(self, case_id: uuid.UUID) -> tuple[uuid.UUID, ...]:
+        """Staff's words to this person that may still go out, the oldest first."""
+        table = tables.outbox
+        unsent = (table.c.case_id == case_id) & (table.c.kind == OutboxKind.STAFF) & table.c.state.in_(list(_FULL))
+        query = select(table.c.id).where(unsent).order_by(table.c.created_at, table.c.id)
+        return tuple((await self._transaction.connection.scalars(query)).all())
+
+    async def _forced(self, case_id: uuid.UUID | None) -> bool:
+        """The duress word was given in this case, and the check word has not been since."""
+        if case_id is None:
+            return False
+        query = select(tables.cases.c.forced).where(tables.cases.c.id == case_id)
+        return bool(await self._transaction.connection.scalar(query))
+
     async def leave(self, case_id: uuid.UUID) -> None:
-        """Nothing that was written so far goes out any more: it waits under the person's return code."""
+        """Nothing that was written so far goes out any more: the person has taken the report back."""
         table = tables.outbox
         unsent = (table.c.case_id == case_id) & (table.c.kind == OutboxKind.STAFF) & table.c.state.in_(list(_FULL))
         await self._transaction.connection.execute(
@@ -202,6 +228,13 @@ class Outbox:
             select(table.c.id, table.c.state).where(table.c.case_id == case_id)
         )
         return {row.id: OutboxState(row.state) for row in rows}
+
+    async def errors_of_case(self, case_id: uuid.UUID) -> Mapping[uuid.UUID, int]:
+        """The provider's error numbers of those that have failed."""
+        table = tables.outbox
+        failed = (table.c.case_id == case_id) & (table.c.state == OutboxState.FAILED) & table.c.error.is_not(None)
+        rows = await self._transaction.connection.execute(select(table.c.id, table.c.error).where(failed))
+        return {row.id: row.error for row in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

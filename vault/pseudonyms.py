@@ -64,6 +64,11 @@ class Pseudonyms:
         self._ring = reread(self._ring)
         return self._ring
 
+    @property
+    def effort(self) -> Effort:
+        """What a derivation costs as long as the key ring was never calibrated."""
+        return self._effort
+
     async def _digest(self, channel: str, value: str, effort: Effort) -> bytes:
         now = self._now()
         while self._digests and now - next(iter(self._digests.values()))[0] > _KEEP:

@@ -126,6 +126,7 @@ async def _erase(unit: Unit, erased: Case, actor: str) -> None:
         waits_since=None,
         life_at_risk=False,
         resting=False,
+        forced=False,
         envelope=0,
         discreet=False,
         contact_rule="",

@@ -122,6 +122,7 @@ cases = Table(
     Column("public_key", LargeBinary, nullable=False),
     Column("discreet", Boolean, nullable=False, server_default="false"),  # only neutral words go to this person
     Column("resting", Boolean, nullable=False, server_default="false"),  # they cannot talk now: nothing is sent
+    Column("forced", Boolean, nullable=False, server_default="false"),  # the duress word was given: nothing is sent
     Column("envelope", Integer, nullable=False, server_default="0"),  # number of the entry that says where answers go
     Column("contact_rule", String(16), nullable=False, server_default=""),  # empty: nobody has chosen one
     Column("contact_hours", String(8), nullable=False, server_default=""),  # "08-12" when the rule is hours
