@@ -140,7 +140,7 @@ def _others() -> Iterable[Set]:
     if not DATA.exists():
         return
     with (DATA / "haiti_sms_validation.csv").open(encoding="utf-8", newline="") as lines:
-        help_line = list(csv.DictReader(lines))
+        help_line = [row for row in csv.DictReader(lines) if row["event"] == "haiti_earthquake" and row["original"]]
     marks = [any(row[label] == "1" for label in _LIFE) for row in help_line]
     texts = [("en", "message"), ("ht", "original")]
     yield Set(

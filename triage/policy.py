@@ -205,9 +205,10 @@ class TriagePolicy(_Settings):
 
 
 def _measured(path: Path = Path(__file__).parent / "thresholds.yml") -> Mapping[str, Thresholds]:
-    """By variety, what left-out scores chose; `danger` is in the file, `near_danger` follows it at half its height."""
+    """By variety, what left-out scores chose; only `danger` is in the file, and `near_danger` is never above it."""
     found = yaml.safe_load(path.read_text(encoding="utf-8"))["danger"]
-    return {name: Thresholds(danger=danger, near_danger=round(danger / 2, 3)) for name, danger in found.items()}
+    near = Thresholds().near_danger
+    return {name: Thresholds(danger=danger, near_danger=min(near, danger)) for name, danger in found.items()}
 
 
 MEASURED: Mapping[str, Thresholds] = _measured()
