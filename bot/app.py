@@ -36,6 +36,7 @@ from console.app import build as build_console
 from console.setup import Setup
 from dialogs.conversation import Mode
 from dialogs.phrases import LOCALES, Phrases
+from understanding.rasa import Rasa
 from understanding.tongues import NAMES
 from understanding.understand import Understanding
 from vault.keys import read_key_ring
@@ -66,7 +67,7 @@ async def open_house(settings: Settings, log: Log, *, world: World | None = None
     vault = Vault(
         engine=database_engine(settings.database_url), jobs=jobs, ring=ring, now=world.now, new_id=world.new_id
     )
-    understanding = Understanding()
+    understanding = Understanding(rasa=Rasa(settings.rasa_url) if settings.rasa_url else None)
     house = House(
         settings=settings,
         line=line,

@@ -16,6 +16,7 @@ from bot.errors import CommandFailed
 from bot.logs import Log, quiet_libraries
 from bot.settings import BadSettings, read_settings
 from bot.wiping import leave_no_core, wipe_what_is_freed
+from understanding.training.evaluate import ENGINES
 from vault.unit import DATABASE_AWAY
 
 
@@ -82,7 +83,7 @@ def _audit(parser: argparse.ArgumentParser) -> None:
 
 def _evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", help="a table with the columns lang, text and perhaps level, separated by tabs")
-    parser.add_argument("--engine", choices=("embedded", "rules"), default="embedded")
+    parser.add_argument("--engine", choices=ENGINES, default="embedded")
     parser.add_argument("--out", metavar="FILE", help="write a line for every message here")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 

@@ -31,6 +31,7 @@ from vault.unit import DATABASE_AWAY
 _CLOCK: Final = timedelta(seconds=5)
 _SPACE: Final = 1 << 30  # bytes that should be free
 _COPIES: Final = timedelta(days=1)
+_RASA_MAY_TAKE: Final = 5.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ async def examine(house: House) -> AsyncIterator[Finding]:
     for what, remedy in keeping:
         yield Finding(what, remedy)
     yield await _understanding(house)
+    if house.understanding.rasa_ready is not None:
+        yield await rasa_finding(house)
 
 
 def copies_findings(house: House, copies: Sequence[HeldCopies], now: datetime) -> list[Finding]:
@@ -191,3 +194,13 @@ async def _understanding(house: House) -> Finding:
             return Finding("understanding")
         await asyncio.sleep(0.5)
     return Finding("understanding", "The engine does not start: messages are read by word patterns only. See the log.")
+
+
+async def rasa_finding(house: House) -> Finding:
+    """One harmless text is read: what counts is an answer that can be used, and not only an open port."""
+    await house.understanding.understand("hello", languages=house.line.languages, budget=_RASA_MAY_TAKE)
+    ready = house.understanding.rasa_ready
+    return Finding(
+        "rasa",
+        "" if ready else "It does not read at RASA_URL: the embedded engine does in its place. Start it, or make rasa.",
+    )

@@ -9,18 +9,22 @@ from bot.errors import CommandFailed
 from triage.assess import assess
 from triage.policy import TriagePolicy
 from understanding.meaning import Meaning
-from understanding.training.evaluate import TableError, predict, read_table, write_predictions
+from understanding.training.evaluate import NotThisEngine, TableError, predict, read_table, write_predictions
 from understanding.training.measure import as_json, as_text, measure
 
 
 async def run(context: Context) -> None:
     """Read every row, write the predictions, print the summary."""
-    arguments = context.arguments
+    arguments, rasa_url = context.arguments, context.settings.rasa_url
+    if arguments.engine == "rasa" and not rasa_url:
+        raise CommandFailed("RASA_URL is empty: start a Rasa (.ci/rasa serve) and set its address.", status=2)
     try:
         rows = read_table(Path(arguments.file))
-        predictions = await predict(rows, engine=arguments.engine, level_of=_level, progress=_told)
+        predictions = await predict(rows, engine=arguments.engine, level_of=_level, rasa_url=rasa_url, progress=_told)
     except TableError as error:
         raise CommandFailed(f"The file cannot be evaluated: {error}", status=2) from None
+    except NotThisEngine as error:
+        raise CommandFailed(f"{error}: look whether it runs at RASA_URL, and try again.") from None
     except OSError:
         raise CommandFailed("The file cannot be read: check its path and its permissions.", status=2) from None
     if arguments.out:

@@ -29,4 +29,6 @@ async def metrics(house: House) -> str:
         "# TYPE harborline_understanding_ready gauge",
         f"harborline_understanding_ready {int(house.understanding.ready)}",
     ]
+    if house.understanding.rasa_ready is not None:
+        lines += ["# TYPE harborline_rasa_ready gauge", f"harborline_rasa_ready {int(house.understanding.rasa_ready)}"]
     return "\n".join(lines) + "\n"

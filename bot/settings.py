@@ -91,6 +91,15 @@ def _maybe_url(value: str) -> str:
     return _url(value) if value else ""
 
 
+def _rasa(value: str) -> str:
+    """Words go there as they are: in clear only within this machine, or to a name of a network of its own."""
+    parts = urlsplit(value)
+    host = parts.hostname or ""
+    if parts.scheme == "http" and re.search("[.:]", host) and not re.fullmatch(r"127(\.\d+){3}|::1", host):
+        raise ValueError
+    return _maybe_url(value)
+
+
 def _postgres(value: str) -> str:
     if value and urlsplit(value).scheme not in {"postgresql", "postgres"}:
         raise ValueError
@@ -151,7 +160,11 @@ SETTINGS: Final[Mapping[str, _Setting]] = {
         explain="16 to 256 letters, digits, _ or -; empty: long polling instead of a webhook",
     ),
     "TELEGRAM_API_URL": _Setting(default="https://api.telegram.org", read=_url, explain="Telegram's Bot API address"),
-    "RASA_URL": _Setting(default="", read=_maybe_url, explain="address of a Rasa server; empty: the embedded engine"),
+    "RASA_URL": _Setting(
+        default="",
+        read=_rasa,
+        explain="address of a Rasa server, https unless it is on this machine; empty: the embedded engine",
+    ),
     "UNDERSTANDING_BUDGET": _Setting(
         default="0.3",
         read=_seconds,

@@ -266,7 +266,7 @@ async def _parked_and_a_question(line: Line) -> None:
 
 
 async def _answers_that_do_not_arrive(line: Line, desk: Desk) -> None:
-    """Error 21610 for somebody who texted STOP, and 30003 for a phone that is off."""
+    """To somebody who texted STOP it is held until they write START, and error 30003 comes from a phone that is off."""
     world, planted = line.world, line.planted
     stopped, off = planted.caller(world, "the one who stopped"), planted.caller(world, "the one whose phone is off")
     code = await line.told(stopped, f"The hotel of {planted.word('hotelier')} does not pay its cleaners")
@@ -275,8 +275,8 @@ async def _answers_that_do_not_arrive(line: Line, desk: Desk) -> None:
     code = await line.told(off, f"The ship of {planted.word('captain')} does not let its crew leave")
     world.exchange.faults.add("delivery.sms", "error", code=30003, number=off.number, times=None)
     await desk.do(code, "answer", text=f"We ask {planted.word('in an answer that is lost')} about it.")
-    failed = "SELECT count(*) FROM outbox WHERE error IN (21610, 30003)"
-    await world.until(lambda: world.rows(failed) == [(2,)], "the errors are not known", within=PATIENCE)
+    became = "SELECT count(*) FILTER (WHERE error = 30003), bool_or(state = 'held') FROM outbox"
+    await world.until(lambda: world.rows(became) == [(1, True)], "what became of them is not known", within=PATIENCE)
 
 
 async def _what_is_refused(line: Line) -> None:

