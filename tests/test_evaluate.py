@@ -63,7 +63,7 @@ def test_a_table_that_cannot_be_used_is_refused_with_what_it_needs(
 def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "table.tsv"
     path.write_text(TABLE)
-    with pytest.raises(TableError, match="embedded, rules"):
+    with pytest.raises(TableError, match="embedded, rasa, rules"):
         evaluate(path, engine="oracle")
 
 
