@@ -36,12 +36,13 @@ from understanding.understand import Understanding
 pytestmark = [
     pytest.mark.xdist_group("rasa"),
     pytest.mark.slow,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(900),  # the longest is half a minute on a quiet machine, and was six minutes on a busy one
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
 LINE = ("en", "es", "fr", "ar", "hi", "zh")
 PATIENT = 60.0  # seconds; nobody waits
+TRAINED = 600.0  # seconds
 START = 300.0  # seconds until it serves, on a busy machine
 CANARY = "zanzibarquokka"
 ENVIRONMENT = ROOT / ".venv-rasa"
@@ -157,7 +158,7 @@ async def test_six_languages_are_read_and_danger_stands_out_in_each(rasa: Served
             assert bad.concern >= bad.danger
             ranking = (await parsed(rasa.url, BAD[tag]))["intent_ranking"]
             assert {entry["name"] for entry in ranking} <= set(Intent)
-            assert sum(entry["confidence"] for entry in ranking) == pytest.approx(1, abs=0.01), tag
+            assert 0.5 < sum(entry["confidence"] for entry in ranking) < 1.001, tag  # Rasa names the first ten
             assert {Signal.VIOLENCE_NOW, Signal.LOCKED_IN} & {evidence.signal for evidence in bad.signals}, tag
             assert bad.language == tag
 
@@ -346,7 +347,7 @@ async def test_a_model_is_trained_from_whatever_languages_have_words(built: Path
     strange.parent.mkdir()
     strange.write_text((tmp_path / "locales/es/nlu.yml").read_text(encoding="utf-8"), encoding="utf-8")
     done = await asyncio.to_thread(
-        subprocess.run, [tmp_path / ".ci/rasa"], capture_output=True, text=True, check=False, timeout=380
+        subprocess.run, [tmp_path / ".ci/rasa"], capture_output=True, text=True, check=False, timeout=TRAINED
     )
     assert done.returncode == 0, done.stderr[-3000:]
     async with served(tmp_path, tmp_path) as own:
@@ -363,7 +364,7 @@ async def test_words_that_cannot_be_used_end_the_training_with_a_reason_and_the_
     words = tmp_path / "locales" / "en" / "nlu.yml"
     words.write_text(words.read_text(encoding="utf-8").replace("level: emergency", "level: urgent"), encoding="utf-8")
     done = await asyncio.to_thread(
-        subprocess.run, [tmp_path / ".ci/rasa"], capture_output=True, text=True, check=False, timeout=380
+        subprocess.run, [tmp_path / ".ci/rasa"], capture_output=True, text=True, check=False, timeout=TRAINED
     )
     assert done.returncode == 1
     assert "urgent" in done.stderr
