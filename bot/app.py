@@ -37,6 +37,7 @@ from console.setup import Setup
 from dialogs.conversation import Mode
 from dialogs.phrases import LOCALES, Phrases
 from understanding.rasa import Rasa
+from understanding.tongues import NAMES
 from understanding.understand import Understanding
 from vault.keys import read_key_ring
 from vault.pseudonyms import Pseudonyms
@@ -167,7 +168,7 @@ def console_app(house: House) -> web.Application:
         vault=house.vault,
         setup=Setup(
             line_name=house.line.name,
-            languages={t: locale.english for t, locale in house.phrases.locales.items()},
+            languages={**NAMES, **{t: locale.english for t, locale in house.phrases.locales.items()}},
             policy=house.line.triage,
             rota=house.pager.rota,
             retention=house.line.retention.policy,

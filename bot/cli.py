@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
-from bot import admin, commands, demo, doctor, evaluate, flows, keeping_commands, rehearse, staff, voice
+from bot import admin, commands, demo, doctor, evaluate, flows, keeping_commands, learn, rehearse, staff, voice
 from bot.context import Context
 from bot.errors import CommandFailed
 from bot.logs import Log, quiet_libraries
@@ -88,6 +88,11 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
+def _learn(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("code", help="the case's code")
+    parser.add_argument("--by", required=True, metavar="NAME", help="the member who opens it and types both factors")
+
+
 def _rehearse(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flow", default="intake")
     parser.add_argument("--lang", default="en")
@@ -122,6 +127,12 @@ COMMANDS: Final[dict[str, Command]] = {
     "flows": Command("see and prove what a line asks and says", "harborline flows check --segments", flows.run, _flows),
     "voice": Command("recordings for callers", "harborline voice make --lang es", voice.run, _voice),
     "evaluate": Command("score messages in a file", "harborline evaluate texts.tsv --json", evaluate.run, _evaluate),
+    "learn": Command(
+        "turn a report that was judged wrongly into an example",
+        "harborline learn 482193 --by rosa",
+        learn.learn,
+        _learn,
+    ),
     "doctor": Command("check that everything is well", "harborline doctor", doctor.run, _none),
     "keys": Command("the key ring", "harborline keys init", keeping_commands.keys, _keys),
     "staff": Command("who may open cases", "harborline staff add rosa --by amina", staff.staff, _staff),

@@ -39,6 +39,7 @@ from triage.escalation import new_alert, step
 from triage.levels import Level
 from triage.policy import When
 from triage.rota import Method, MethodKind, Responder, Rota
+from understanding.tongues import NAMES
 from vault import paging
 from vault.cases import Case
 from vault.delivery import OutboxKind
@@ -224,6 +225,12 @@ class Pager:
         names = {str(r.id): r.name for r in await unit.responders.all()}
         names |= {str(m.id): m.name for m in await unit.members.all()}
         return ", ".join(names.get(h, h) for h in holders if h != asking)
+
+    def named(self, tag: str, language: str) -> str:
+        """A report's language by its own name; in English where the line does not speak it."""
+        if locale := self.phrases.locales.get(tag):
+            return locale.name
+        return NAMES.get(tag) or self.phrases.text("page.language_unknown", language, Mode.PLAIN, {})
 
     def language(self, responder: StoredResponder | None) -> str:
         """The language a responder is written to: their first that the line has."""

@@ -98,16 +98,11 @@ def page_answer(house: House, case: Case, page: StoredPage, responder: StoredRes
     """The page itself: code, level, language and a link; never a word of the report, on no method."""
     language = house.pager.language(responder)
     spoken = page.method == MethodKind.VOICE
-    known = case.language in house.phrases.locales
     values = {
         "line": house.line.name,
         "level": house.phrases.text(f"level.{case.level.word}", language, Mode.PLAIN, {}),
         "code": _spelled(case.code) if spoken else case.code,
-        "language": (
-            house.phrases.locales[case.language].name
-            if known
-            else house.phrases.text("page.language_unknown", language, Mode.PLAIN, {})
-        ),
+        "language": house.pager.named(case.language, language),
         "link": f"{house.settings.console_url}/cases/{case.code}",
     }
     text = house.phrases.text("page.voice" if spoken else "page.text", language, Mode.PLAIN, values)

@@ -98,17 +98,17 @@ def press(option: str, flow: Flow, line: LineFacts) -> Heard:
     return Pressed(key) if key else Stray()
 
 
-def languages_on_page(flow: Flow, page: int, line: LineFacts) -> tuple[tuple[str, str], ...]:
-    """The language menu as (key, tag) pairs; the tag "more" leads to the next page."""
+def languages_on_page(flow: Flow, conversation: Conversation, line: LineFacts) -> tuple[tuple[str, str], ...]:
+    """The language menu as (key, tag) pairs, the person's likeliest first; the tag "more" leads to the next page."""
     taken = {key.key for key in flow.main.keys}
     keys = [key for key in _ALL_KEYS if key not in taken]
     keys = keys[: line.menu(len(keys))]
-    tags = line.languages
+    tags = tuple(dict.fromkeys((*(tag for tag in conversation.likely if tag in line.languages), *line.languages)))
     if len(tags) <= len(keys):
         return tuple(zip(keys, tags, strict=False))
     size = len(keys) - 1
     pages = -(-len(tags) // size)
-    start = page % pages * size
+    start = conversation.page % pages * size
     return tuple(zip(keys, (*tags[start : start + size], MORE), strict=False))
 
 
@@ -134,7 +134,7 @@ def _open(step: Step | None) -> bool:
 
 def _choice_by_key(word: str, step: Step, flow: Flow, conversation: Conversation, line: LineFacts) -> Heard | None:
     if step.kind is Kind.LANGUAGES:
-        tag = dict(languages_on_page(flow, conversation.page, line)).get(word)
+        tag = dict(languages_on_page(flow, conversation, line)).get(word)
         return Tongue(tag) if tag else None
     choice = next((choice for choice in step.choices if choice.key == word), None)
     return Picked(conversation.step, choice) if choice else None

@@ -136,11 +136,20 @@ def ask(turn: Turn) -> Turn:
     phrase = step.again if step.again and turn.conversation.tries else turn.flow.phrase(name)
     question = Ask(
         phrase=phrase,
+        also=_also(turn, step),
         options=_options(turn, name, step),
         code=step.kind in {Kind.CODE, Kind.ENDING},
         lists={"facts": told(turn.conversation)} if step.lists_facts else {},
     )
     return _leave_trail(turn, name, step).but(phase=Phase.ASKING).then(question)
+
+
+def _also(turn: Turn, step: Step) -> tuple[str, ...]:
+    """In which languages a person is asked for theirs, beside the one the line speaks to them. One voice speaks one."""
+    if step.kind is not Kind.LANGUAGES or turn.line.channel == "voice":
+        return ()
+    spoken = turn.line.language_of(turn.conversation)
+    return tuple(tag for tag in turn.conversation.likely if tag != spoken)
 
 
 def told(conversation: Conversation) -> tuple[str, ...]:
@@ -280,7 +289,7 @@ def _say_once(turn: Turn, phrase: str) -> Turn:
 def _options(turn: Turn, name: str, step: Step) -> tuple[Option, ...]:
     if step.kind is not Kind.LANGUAGES:
         return tuple(Option(id=f"{name}:{c.id}", key=c.key, label=c.label) for c in step.choices)
-    pairs = languages_on_page(turn.flow, turn.conversation.page, turn.line)
+    pairs = languages_on_page(turn.flow, turn.conversation, turn.line)
     return tuple(
         Option(id=f"{name}:{tag}", key=key, label="label.more" if tag == MORE else f"language:{tag}")
         for key, tag in pairs

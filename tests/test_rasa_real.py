@@ -29,8 +29,8 @@ from tests.world import free_port
 from understanding.examples import files
 from understanding.meaning import Engine, Intent, Signal
 from understanding.rasa import Pauses, Rasa
-from understanding.training.build import embed
 from understanding.training.evaluate import DANGER_PAGES
+from understanding.training.vectors import fresh
 from understanding.understand import Understanding
 
 pytestmark = [
@@ -196,7 +196,7 @@ async def test_rasa_is_fed_the_vectors_of_the_embedded_engine(built: Path) -> No
         subprocess.run, [python, "-c", program], input=json.dumps(texts).encode(), capture_output=True, check=True
     )
     theirs = np.frombuffer(base64.b64decode(done.stdout), dtype=np.float32).reshape(len(texts), -1)
-    assert np.array_equal(theirs, embed(texts))
+    assert np.array_equal(theirs, fresh(texts))
 
 
 # Falling ------------------------------------------------------------------------------------------------------------

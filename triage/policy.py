@@ -7,8 +7,10 @@ seconds. Messages of refusal name the setting and the remedy and never repeat a 
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Self
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from triage.levels import Level
@@ -148,7 +150,8 @@ class Levels(_Settings):
 class TriagePolicy(_Settings):
     """Everything the triage room needs to know about one line.
 
-    `thresholds_by_language` replaces `thresholds` for messages in that language. `weak_signs`: how much weight
+    `thresholds_by_language` replaces `thresholds` for messages in that language ("hi"), or in that language in Latin
+    letters ("hi-Latn"). `weak_signs`: how much weight
     of weak signs adds up to high; `repeats`: in how many messages a sign must come back to count for more.
     `method_wait`: how long one method may stay silent before the next is tried; `contact_gap`: least time between
     two pages to the same contact; `slow_factor`: how much longer to wait once somebody, but not enough, has it.
@@ -188,6 +191,25 @@ class TriagePolicy(_Settings):
         """How soon a human must have a report of this level."""
         return timedelta(seconds=self.of(level).target or 0)
 
-    def thresholds_for(self, language: str | None) -> Thresholds:
-        """The thresholds for a message in this language."""
-        return self.thresholds_by_language.get(language or "", self.thresholds)
+    def thresholds_for(self, language: str | None, *, romanised: bool = False) -> Thresholds:
+        """The thresholds for a message in this language, in its own letters or in Latin ones.
+
+        What the line says comes first: of the language in these letters ("hi-Latn"), of the language ("hi"), of all.
+        Where it says nothing, what was measured of the embedded engine (thresholds.yml) stands.
+        """
+        varieties = [f"{language}-Latn"] * romanised + [language or ""]
+        said = next((self.thresholds_by_language[v] for v in varieties if v in self.thresholds_by_language), None)
+        if said is not None or "thresholds" in self.model_fields_set:
+            return said or self.thresholds
+        return next((MEASURED[v] for v in varieties if v in MEASURED), self.thresholds)
+
+
+def _measured(path: Path = Path(__file__).parent / "thresholds.yml") -> Mapping[str, Thresholds]:
+    """By variety, what left-out scores chose; only `danger` is in the file, and `near_danger` is never above it."""
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))["danger"]
+    near = Thresholds().near_danger
+    return {name: Thresholds(danger=danger, near_danger=min(near, danger)) for name, danger in found.items()}
+
+
+MEASURED: Mapping[str, Thresholds] = _measured()
+"""Thresholds that a line starts with where a language has enough examples to tell (`make heads` writes the file)."""
