@@ -34,6 +34,7 @@ SHRINK = 15
 """A variety's mean is drawn towards the mean of all as if this many more examples had it."""
 UNKNOWN = ""
 _MOST_THREADS = 4
+_AT_ONCE = 256  # texts between two moments at which a training can be interrupted
 _EXAMPLES: dict[str, np.ndarray] = {}  # vectors of training examples while training; never of a message
 
 
@@ -154,8 +155,9 @@ class Embedding(DenseFeaturizer, GraphComponent):
         texts = [clean(example.get(TEXT)) for example in training_data.training_examples]
         languages = [(example.get(METADATA) or {})[LANGUAGE] for example in training_data.training_examples]
         names = [variety_of(text, language) for text, language in zip(texts, languages, strict=True)]
-        seen = [self._both(text, name) for text, name in zip(texts, names, strict=True)]
-        written, spelt = (np.stack(vectors) for vectors in zip(*seen, strict=True))
+        spelt_back = [native(text, name) for text, name in zip(texts, names, strict=True)]
+        self._remember([*texts, *spelt_back])
+        written, spelt = (np.stack([_EXAMPLES[text] for text in its]) for its in (texts, spelt_back))
         self._varieties = Varieties.of(names, [script(text) for text in texts], written, spelt)
         with self._storage.write_to(self._resource) as folder:
             self._varieties.save(folder)
@@ -166,7 +168,9 @@ class Embedding(DenseFeaturizer, GraphComponent):
         for example in training_data.training_examples:
             text, language = clean(example.get(TEXT)), (example.get(METADATA) or {})[LANGUAGE]
             variety = variety_of(text, language)
-            self._add(example, self._varieties.centred(self._both(text, variety)[1], variety))
+            spelt = native(text, variety)
+            self._remember([spelt])
+            self._add(example, self._varieties.centred(_EXAMPLES[spelt], variety))
         return training_data
 
     def process(self, messages: list[Message]) -> list[Message]:
@@ -183,16 +187,15 @@ class Embedding(DenseFeaturizer, GraphComponent):
         spelt = native(text, variety)
         return self._varieties.centred(vector if spelt == text else self._model.query(spelt), variety)
 
-    def _both(self, text: str, variety: str) -> tuple[np.ndarray, np.ndarray]:
-        """A training example as written and as spelt back."""
-        spelt = native(text, variety)
-        return self._remembered(text), self._remembered(spelt)
+    def _remember(self, texts: Sequence[str]) -> None:
+        """Rasa learns from the examples and makes their features with two components of this class; once is enough.
 
-    def _remembered(self, text: str) -> np.ndarray:
-        """Rasa learns from the examples and makes their features with two components of this class; once is enough."""
-        if text not in _EXAMPLES:
-            _EXAMPLES[text] = self._model.query(text)
-        return _EXAMPLES[text]
+        Many at once: each core has texts of its own, and no thread waits for another within one.
+        """
+        new = sorted(set(texts) - _EXAMPLES.keys(), key=len)
+        for begin in range(0, len(new), _AT_ONCE):
+            batch = new[begin : begin + _AT_ONCE]
+            _EXAMPLES.update(zip(batch, self._model.query(batch), strict=True))
 
     def _add(self, message: Message, vector: np.ndarray) -> None:
         features = vector.reshape(1, -1).astype(np.float32)
