@@ -39,7 +39,7 @@ from dialogs.phrases import LOCALES, Phrases
 from understanding.rasa import Rasa
 from understanding.tongues import NAMES
 from understanding.understand import Understanding
-from vault.keys import read_key_ring
+from vault.keys import KeyRing, read_key_ring
 from vault.pseudonyms import Pseudonyms
 from vault.sealing import Effort
 from vault.unit import Vault, database_engine, job_app
@@ -81,7 +81,7 @@ async def open_house(settings: Settings, log: Log, *, world: World | None = None
         facts=line.facts(phrases.lexicon()),
         pager=Pager(line=line, world=world, phrases=phrases, console_url=settings.console_url),
         channels=_channels(settings, line),
-        recordings=Recordings(voice_folders(settings), line.recorded, settings.twilio_auth_token.encode()),
+        recordings=recordings_of(settings, line, ring),
     )
     try:
         async with jobs.open_async(), watching(house):
@@ -99,6 +99,11 @@ async def open_house(settings: Settings, log: Log, *, world: World | None = None
 def voice_folders(settings: Settings) -> tuple[Path, ...]:
     """Where recordings lie: the line's own, then the built-in ones."""
     return settings.harborline_home / "locales", LOCALES
+
+
+def recordings_of(settings: Settings, line: Line, ring: KeyRing) -> Recordings:
+    """What is played to callers. The phone service knows the account's token, so the addresses are keyed with ours."""
+    return Recordings(voice_folders(settings), line.recorded, ring.service_key("recordings"))
 
 
 def _channels(settings: Settings, line: Line) -> dict[ChannelName, Channel]:
