@@ -188,10 +188,13 @@ def in_pace(turn: Turn, pressed: Pressed) -> Turn:
 
 
 def park(turn: Turn) -> Turn:
-    """One neutral sentence; everything is kept, and the conversation waits."""
-    now = turn.conversation
+    """One neutral sentence, unless a passage that leads here has just said its own; all is kept, and waits."""
+    now, step = turn.conversation, turn.flow.steps.get(turn.conversation.step)
+    last = turn.effects[-1] if turn.effects else None
+    own = step is not None and step.next == PARK and isinstance(last, Say) and last.phrase in step.say
+    goodbye = () if own else (Say(phrase=turn.flow.main.parked),)
     turn = _file(turn, Doing()) if now.told or now.way else turn  # a mere greeting can wait until it rests
-    return turn.but(phase=Phase.PARKED).then(Say(phrase=turn.flow.main.parked), End())
+    return turn.but(phase=Phase.PARKED).then(*goodbye, End())
 
 
 def rest(turn: Turn, *, blocked: bool = False) -> Turn:
@@ -355,7 +358,8 @@ def _read_answers(turn: Turn, doing: Doing) -> Turn:
 
 
 def _say(turn: Turn, doing: Doing) -> Turn:
-    return turn.then(*(Say(phrase=phrase) for phrase in doing.say))
+    new = tuple(phrase for phrase in doing.say if phrase not in turn.conversation.said)  # once is enough, if it may be
+    return turn.but(said=(*turn.conversation.said, *new)).then(*(Say(phrase=phrase) for phrase in doing.say))
 
 
 _DOES: dict[str, Callable[[Turn, Doing], Turn]] = {
