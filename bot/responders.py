@@ -63,7 +63,7 @@ class Responders:
         if page.responder_id is None:
             return incoming.address.value == self._house.line.triage.outside_number
         responder = await unit.responders.get(page.responder_id)
-        contact = responder.contact(_RUNG.get(page.method, page.method)) if responder else None
+        contact = responder.contact(_RUNG.get(page.method, page.method), page.contact) if responder else None
         return contact is not None and contact.value == incoming.address.value
 
     async def _on_page(self, unit: Unit, incoming: Incoming, page: StoredPage) -> Answer:

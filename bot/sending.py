@@ -147,7 +147,7 @@ class Sending:
             return
         if not alert.ringing:
             return
-        contact = responder.contact(stored.method) if responder else None
+        contact = responder.contact(stored.method, stored.contact) if responder else None
         value = contact.value if contact else "" if stored.responder_id else house.line.triage.outside_number
         state, error = await self._page(stored, value, page_answer(house, case, stored, responder))
         house.log.info("page.sent", page=page_id, method=stored.method, state=state, level=case.level.word)
