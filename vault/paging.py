@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypedDict, Unpack
+from typing import Any, Final, TypedDict, Unpack
 
 from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from vault import tables
@@ -41,6 +42,9 @@ class PageState(StrEnum):
     FAILED = "failed"
     DELIVERED = "delivered"
     ANSWERED = "answered"
+
+
+_KNOWN: Final = (PageState.FAILED, PageState.DELIVERED, PageState.ANSWERED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,12 +141,12 @@ class Alerts:
         return tuple(_page(row) for row in await self._transaction.connection.execute(query))
 
     async def newest_pages(self, since: datetime) -> tuple[StoredPage, ...]:
-        """The newest page to each contact since then: what is known of whether it can be reached."""
+        """The newest page to each contact since then of which it is known whether it arrived."""
         table = tables.pages
         query = (
             select(table)
-            .distinct(table.c.responder_id, table.c.method, table.c.contact)
-            .where(table.c.created_at >= since, table.c.responder_id.is_not(None))
+            .ext(distinct_on(table.c.responder_id, table.c.method, table.c.contact))
+            .where(table.c.created_at >= since, table.c.responder_id.is_not(None), table.c.state.in_(_KNOWN))
             .order_by(table.c.responder_id, table.c.method, table.c.contact, table.c.created_at.desc())
         )
         return tuple(_page(row) for row in await self._transaction.connection.execute(query))

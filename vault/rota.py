@@ -11,11 +11,12 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from vault import tables
@@ -176,6 +177,9 @@ class Feeds:
         return hmac.digest(key, secret.encode("utf-8", "replace"), hashlib.sha256)
 
 
+_OVER: Final = timedelta(hours=12)  # after a shift began: an "OK" is no answer to its question any more
+
+
 class Ready(StrEnum):
     """How a method did before a shift."""
 
@@ -238,12 +242,13 @@ class Readiness:
         return _check(row) if row else None
 
     async def open_of(self, responder_id: uuid.UUID, method: str) -> tuple[Check, ...]:
-        """Questions to somebody by a method that have no answer yet, or had none in time; the newest shift first."""
+        """Questions to somebody by a method that have no answer yet, in time or not; the newest shift first."""
         table = tables.readiness
         where = (
             table.c.responder_id == responder_id,
             table.c.method == method,
-            table.c.state.in_([Ready.ASKED, Ready.MISSED]),
+            table.c.state != Ready.READY,
+            table.c.shift_at > self._transaction.now - _OVER,
         )
         rows = await self._transaction.connection.execute(select(table).where(*where).order_by(table.c.shift_at.desc()))
         return tuple(_check(row) for row in rows)
@@ -254,21 +259,13 @@ class Readiness:
         where = (table.c.id == check_id, table.c.state != Ready.READY)
         await self._transaction.connection.execute(update(table).where(*where).values(state=state, error=error))
 
-    async def late(self) -> tuple[Check, ...]:
-        """Questions that nobody answered in time, noted so now."""
-        table = tables.readiness
-        rows = await self._transaction.connection.execute(
-            update(table)
-            .where(table.c.state == Ready.ASKED, table.c.due_at <= self._transaction.now)
-            .values(state=Ready.MISSED)
-            .returning(table)
-        )
-        return tuple(_check(row) for row in rows)
-
     async def to_tell(self) -> tuple[Check, ...]:
-        """What went wrong and nobody was told of, locked until the unit ends."""
-        table = tables.readiness
-        where = (table.c.state.in_([Ready.MISSED, Ready.FAILED]), ~table.c.told)
+        """What went wrong and nobody knows of yet, locked until the unit ends. No answer in time is noted as missed."""
+        table, now = tables.readiness, self._transaction.now
+        await self._transaction.connection.execute(
+            update(table).where(table.c.state == Ready.ASKED, table.c.due_at <= now).values(state=Ready.MISSED)
+        )
+        where = (table.c.state.in_([Ready.MISSED, Ready.FAILED]), ~table.c.told, table.c.due_at <= now)
         query = select(table).where(*where).order_by(table.c.shift_at, table.c.id).with_for_update(skip_locked=True)
         return tuple(_check(row) for row in await self._transaction.connection.execute(query))
 
@@ -283,7 +280,7 @@ class Readiness:
         table = tables.readiness
         query = (
             select(table)
-            .distinct(table.c.responder_id, table.c.contact)
+            .ext(distinct_on(table.c.responder_id, table.c.contact))
             .order_by(table.c.responder_id, table.c.contact, table.c.shift_at.desc())
         )
         return tuple(_check(row) for row in await self._transaction.connection.execute(query))

@@ -1,0 +1,114 @@
+"""The calendar in plain characters, as wide as a terminal: a week's bars, what is missing, and who has too much.
+
+Text only: what is drawn is decided in triage/week.py. Numbers and chat ids are never shown.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from triage.rota import Shift
+from triage.week import Bar, Overload, Row, Week
+from vault.paging import StoredResponder
+from vault.reach import Reach, Why
+from vault.rota import Check, Ready
+
+_STEPS: Final = 8  # characters a day
+_NAME: Final = 14  # characters for a name
+_MARKS: Final = "#=%+"  # members of one layer, in turn
+
+WHY: Final[Mapping[Why, str]] = {
+    Why.MISSED: "no answer before a shift",
+    Why.REFUSED: "refused before a shift",
+    Why.PAGE_FAILED: "the last page failed",
+    Why.WORKS: "works",
+}
+READY: Final[Mapping[Ready, str]] = {
+    Ready.ASKED: "asked, no answer yet",
+    Ready.READY: "ready",
+    Ready.MISSED: "no answer",
+    Ready.FAILED: "refused",
+}
+
+
+def drawn(picture: Week, names: Mapping[str, str], zone: ZoneInfo) -> Iterator[str]:
+    """The week: a row for every layer and every person, and a row for nobody where there is a gap."""
+    heads = "".join(f"{day.astimezone(zone):%a %d}".ljust(_STEPS) for day in picture.days)
+    yield f"{'':{_NAME}} {heads}".rstrip()
+    for row in picture.layers:
+        marks = {who: _MARKS[n % len(_MARKS)] for n, who in enumerate(dict.fromkeys(b.who for b in row.bars if b.who))}
+        yield f"{_cut(row.id)} {_bars(picture, row.bars, marks)}"
+        legend = ", ".join(f"{mark} {names.get(who, 'somebody who has left')}" for who, mark in marks.items())
+        yield f"{'':{_NAME}} {legend or 'nobody'}"
+    for row in picture.people:
+        if row.bars:
+            yield f"{_cut(names[row.id])} {_bars(picture, row.bars, {row.id: '#'})} {_hours(row)}"
+    if picture.gaps:
+        nobody = tuple(Bar(start=gap.start, end=gap.end, who="!") for gap in picture.gaps)
+        yield f"{'NOBODY':{_NAME}} {_bars(picture, nobody, {'!': '!'})}"
+
+
+def problems(
+    picture: Week,
+    overloads: Sequence[Overload],
+    reached: Sequence[Reach],
+    people: Sequence[StoredResponder],
+    zone: ZoneInfo,
+) -> list[str]:
+    """What needs a hand: gaps, ways that do not work, and too much. One sentence each."""
+    names = {str(person.id): person.name for person in people}
+    return [
+        *(f"Nobody is on duty {when(gap, zone)}. Alerts then go to everyone." for gap in picture.gaps if people),
+        *(f"{person.name} has no way to be paged." for person in people if not person.contacts),
+        *(
+            f"{names[str(bad.responder_id)]} may not be reached by {bad.contact}: {WHY[bad.why]} "
+            f"({bad.at.astimezone(zone):%d %b %H:%M})."
+            for bad in reached
+            if bad.bad and str(bad.responder_id) in names
+        ),
+        *(f"{names[load.responder]} has {_too_much(load, zone)}." for load in overloads),
+    ]
+
+
+def person_line(person: StoredResponder, checks: Sequence[Check], *, feed: bool) -> str:
+    """One responder: languages, ways, hours, skills, and how the last questions before a shift went. No number."""
+    asked = {check.contact: READY[check.state] for check in checks if check.responder_id == person.id}
+    ways = ", ".join(f"{key} ({asked[key]})" if key in asked else key for key, _ in person.keyed())
+    more = [
+        f"hours {'; '.join(person.hours)}{f' {person.time_zone}' if person.time_zone else ''}" if person.hours else "",
+        f"skills {','.join(person.skills)}" if person.skills else "",
+        "coordinator" if person.coordinator else "",
+        "has a calendar address" if feed else "",
+    ]
+    return "\t".join([person.name, ",".join(person.languages), ways, *filter(None, more)])
+
+
+def when(gap: Shift, zone: ZoneInfo) -> str:
+    """ "from 24 Nov 18:00 to 25 Nov 09:00"."""
+    return f"from {gap.start.astimezone(zone):%d %b %H:%M} to {gap.end.astimezone(zone):%d %b %H:%M}"
+
+
+def _too_much(load: Overload, zone: ZoneInfo) -> str:
+    since = f"from {load.since.astimezone(zone):%d %b}"
+    return f"{load.nights} nights in a row, {since}" if load.nights else f"{load.hours:g} hours in 7 days, {since}"
+
+
+def _bars(picture: Week, bars: Sequence[Bar], marks: Mapping[str, str]) -> str:
+    cells = len(picture.days) * _STEPS
+    step = (picture.end - picture.start) / cells
+    return "".join(_cell(bars, picture.start + step * n, step, marks.get) for n in range(cells))
+
+
+def _cell(bars: Sequence[Bar], start: datetime, step: timedelta, mark: Callable[[str, str], str]) -> str:
+    """Whoever has any of it; a gap of minutes must be seen too, and has a row of its own."""
+    held = next((bar.who for bar in bars if bar.who and bar.start < start + step and bar.end > start), "")
+    return mark(held, ".")
+
+
+def _hours(row: Row) -> str:
+    return f"{row.hours:g} h"
+
+
+def _cut(name: str) -> str:
+    return name[:_NAME].ljust(_NAME)
