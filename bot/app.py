@@ -174,6 +174,8 @@ def console_app(house: House) -> web.Application:
             rota=house.pager.rota,
             retention=house.line.retention.policy,
             address=house.settings.console_url,
+            public_address=house.settings.public_url,
+            limits=house.line.rota.limits,
             secure_cookie=house.settings.console_url.startswith("https://"),
             time_zone=ZoneInfo(house.line.time_zone),
             questions=_questions(house.phrases, house, tag),

@@ -18,7 +18,7 @@ from triage.rota import shifts
 from triage.week import on_duty_of
 
 PATH: Final = "/calendar/{secret}.ics"
-BACK: Final = timedelta(days=7)
+BACK: Final = timedelta(days=8)  # more than a week's turn, so that the one that goes on is whole
 AHEAD: Final = timedelta(days=60)
 ASKING: Final = Pace(burst=60, every=timedelta(milliseconds=500))
 """All together: phones ask every hour or so; whoever guesses at 256 bits must not keep the database busy."""
@@ -64,8 +64,8 @@ class Feed:
                 return None
             rota, now = await house.pager.rota(unit), unit.transaction.now
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)  # so that it stays the same all day
-        found = shifts(rota, midnight - BACK, midnight + AHEAD) if rota.has_calendar else ()
+        start, end = midnight - BACK, midnight + AHEAD
+        found = on_duty_of(str(person.id), shifts(rota, start, end)) if rota.has_calendar else ()
+        whole = [b for b in found if (b.start > start or b.end > now) and (b.end < end or b.start <= now)]
         word = house.phrases.text("page.shift_word", house.pager.language(person), Mode.PLAIN, {})
-        return write_calendar(
-            on_duty_of(str(person.id), found), word=word, key=f"uid:{secret}".encode(), stamp=opened[1]
-        )
+        return write_calendar(whole, word=word, key=f"uid:{secret}".encode(), stamp=opened[1])

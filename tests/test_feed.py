@@ -46,7 +46,7 @@ async def test_it_shows_the_shifts_of_its_responder_and_no_name_line_or_colleagu
     status, text, _ = await asked(calendar[1])
     assert status == 200
     assert "DTSTART:20260303T110000Z\r\nDTEND:20260304T110000Z\r\nSUMMARY:Turno\r\n" in text
-    assert text.count("BEGIN:VEVENT") in {33, 34}
+    assert text.count("BEGIN:VEVENT") == 30  # every second day of two months, and no half one at their end
     for telling in ("Amina", "Bilal", "Harbor", "hotline", "9001", "2025550", "example"):
         assert telling not in text
 
