@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from bot.contact import Fate, fate, later, next_moment
 from bot.house import House
-from bot.takeover import TakeOver
 from bot.readiness import note
+from bot.takeover import TakeOver
 from channels.messages import ChannelName
 from console.actions import Held, Presence
 from triage.levels import Level

@@ -98,7 +98,7 @@ class Line(Settings):
     time_zone: Zone = "UTC"
     idle_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
     live_minutes: Annotated[int, Field(ge=1, le=240)] = 15
-    voices: dict[Tag, Literal["provider", "recorded"]] = {}
+    voices: dict[Tag, Literal["provider", "recorded"]] = Field(default_factory=dict)
     triage: Annotated[TriagePolicy, BeforeValidator(_numbers)] = TriagePolicy()
     on_call: tuple[Layer, ...] = ()
     rota: RotaPolicy = RotaPolicy()

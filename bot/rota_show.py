@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from triage.rota import Shift
-from triage.week import Bar, Overload, Row, Week
+from bot.house import House
+from channels.messages import ChannelName
+from triage.rota import Responder, Rota, Shift, gaps
+from triage.week import Bar, Overload, Row, Week, overloads
 from vault.paging import StoredResponder
 from vault.reach import Reach, Why
 from vault.rota import Check, Ready
@@ -69,6 +71,45 @@ def problems(
         ),
         *(f"{names[load.responder]} has {_too_much(load, zone)}." for load in overloads),
     ]
+
+
+def rota_findings(house: House, rota: Rota, reached: Sequence[Reach], now: datetime) -> list[tuple[str, str]]:
+    """What doctor says of the calendar: what was looked at, and the remedy ("" when all is well)."""
+    week_ahead = gaps(rota, now, now + timedelta(days=7))
+    names = {person.id: person.name for person in rota.responders}
+    bad = sorted(
+        {f"{names[str(r.responder_id)]} ({r.contact})" for r in reached if r.bad and str(r.responder_id) in names}
+    )
+    nowhere = sorted({person.name for person in rota.responders if not _reachable(house, person)})
+    loads = sorted({names[load.responder] for load in overloads(rota, now, house.line.rota.limits)})
+    coordinators = any(person.coordinator for person in rota.responders)
+    return [
+        (
+            "on call",
+            f"{len(week_ahead)} stretches of next week have nobody: harborline rota show, then on_call in line.yml "
+            "or harborline rota override."
+            if week_ahead
+            else "",
+        ),
+        ("ways to responders", f"The last try failed for {', '.join(bad)}: call them, or plan a swap." if bad else ""),
+        (
+            "methods of responders",
+            f"No channel of this line pages {', '.join(nowhere)}: harborline rota change, or set the channel up."
+            if nowhere
+            else "",
+        ),
+        ("load", f"{', '.join(loads)} have more than rota.most_* allows: harborline rota show." if loads else ""),
+        (
+            "coordinator",
+            "Nobody is told of who does not answer before a shift: harborline rota change NAME --coordinator yes."
+            if rota.has_calendar and not coordinators
+            else "",
+        ),
+    ]
+
+
+def _reachable(house: House, person: Responder) -> bool:
+    return any(ChannelName(method.kind) in house.channels for method in person.methods)
 
 
 def person_line(person: StoredResponder, checks: Sequence[Check], *, feed: bool) -> str:
