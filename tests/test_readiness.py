@@ -119,7 +119,7 @@ class Line:
 async def _taken(unit: object, query: str, task: str) -> list[dict[str, str]]:
     from sqlalchemy import text
 
-    found = await unit.transaction.connection.execute(text(query), {"task": task})  # type: ignore[attr-defined]  # a unit
+    found = await unit.transaction.connection.execute(text(query), {"task": task})  # type: ignore[attr-defined]  # it is a unit
     return [args for (args,) in found]
 
 
