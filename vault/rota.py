@@ -10,6 +10,7 @@ import hmac
 import json
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,6 +21,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from vault import tables
+from vault.errors import CannotOpen
 from vault.transaction import Transaction
 
 
@@ -83,11 +85,18 @@ class RotaChanges:
         )
 
     async def between(self, start: datetime, end: datetime) -> tuple[RotaChange, ...]:
-        """What changes the calendar between these moments, in the order in which it was made."""
+        """What changes the calendar between these moments, in the order in which it was made.
+
+        What does not open is left out: the standing calendar must go on, and pages with it.
+        """
         table = tables.rota_changes
         where = (table.c.ends_at > start, table.c.starts_at < end)
         query = select(table).where(*where).order_by(table.c.created_at, table.c.starts_at, table.c.id)
-        return tuple(self._change(row) for row in await self._transaction.connection.execute(query))
+        found = []
+        for row in await self._transaction.connection.execute(query):
+            with suppress(CannotOpen):
+                found.append(self._change(row))
+        return tuple(found)
 
     async def undo(self, change_id: uuid.UUID) -> bool:
         """Take a stand-in back; False when there is none of this id."""
