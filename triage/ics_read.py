@@ -12,11 +12,11 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from triage.hours import zone_of
-from triage.recurring import Rule, read_rule, recur
+from triage.recurring import LONGEST, Rule, read_rule, recur
 
 MOST_BYTES: Final = 2_000_000
 MOST_EVENTS: Final = 5_000
-MOST_RECURRING: Final = 500
+MOST_RECURRING: Final = 200
 MOST_SHIFTS: Final = 5_000
 _DEEPEST: Final = 4
 _LONGEST_LINE: Final = 8_000  # characters, unfolded
@@ -209,8 +209,12 @@ def _beginnings(
     event: _Event, start: datetime, zone: ZoneInfo, reading: Reading, moved: Mapping[str, set[str]]
 ) -> Iterator[datetime]:
     """Naive local beginnings: by the rule, with RDATE, without EXDATE and without those that were moved."""
+    begin = reading.start.astimezone(zone).replace(tzinfo=None) - _LONGEST_SHIFT
     end = reading.end.astimezone(zone).replace(tzinfo=None)
-    starts = set(recur(_rule(event.once["RRULE"]), start, end, zone)) if "RRULE" in event.once else {start}
+    if "RRULE" in event.once and end - start > LONGEST:
+        raise BadCalendar(event.line, "this recurrence began over 18 years ago: begin it anew")
+    rule = _rule(event.once["RRULE"]) if "RRULE" in event.once else None
+    starts = set(recur(rule, start, end, zone, begin=begin)) if rule else {start}
     for name, found in event.dates:
         days = {_local(part, found, zone, reading, start) for part in found.value.split(",")}
         starts = starts | days if name == "RDATE" else starts - days

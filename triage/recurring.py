@@ -16,7 +16,7 @@ _DAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _BYDAY: Final = re.compile(r"(?P<nth>[+-]?[1-5])?(?P<day>MO|TU|WE|TH|FR|SA|SU)")
 _UNTIL: Final = re.compile(r"([0-9]{8})(?:T([0-9]{6})(Z)?)?")
 _KNOWN: Final = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "BYMONTHDAY", "WKST"})
-_LONGEST: Final = timedelta(days=366 * 20)  # from the first to the last that are looked at
+LONGEST: Final = timedelta(days=366 * 20)  # from the first to the last that are looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,18 +58,21 @@ def read_rule(text: str) -> Rule:
     return rule
 
 
-def recur(rule: Rule, first: datetime, end: datetime, zone: ZoneInfo) -> Iterator[datetime]:
-    """Naive local beginnings from `first` (naive, the first of them) until the local time `end`."""
+def recur(
+    rule: Rule, first: datetime, end: datetime, zone: ZoneInfo, *, begin: datetime | None = None
+) -> Iterator[datetime]:
+    """Naive local beginnings from `first` (naive, the first of them), or from `begin` on, until the local `end`."""
     for given, start in enumerate(_starts(rule, first)):
         over = rule.until is not None and _after(start, rule.until, zone)
         if start >= end or over or (rule.count is not None and given >= rule.count):
             return
-        yield start
+        if begin is None or start >= begin:
+            yield start
 
 
 def _starts(rule: Rule, first: datetime) -> Iterator[datetime]:
     """All of them in order, without an end but the longest."""
-    last = first + _LONGEST
+    last = first + LONGEST
     yield first
     for day in _dates(rule, first.date()):
         start = datetime.combine(day, first.time())
@@ -86,7 +89,7 @@ def _dates(rule: Rule, first: date) -> Iterator[date]:
 
 def _daily(rule: Rule, first: date) -> Iterator[date]:
     wanted = {day for _, day in rule.days} or set(range(7))
-    for number in range(_LONGEST.days // rule.interval + 2):
+    for number in range(LONGEST.days // rule.interval + 2):
         day = first + timedelta(days=number * rule.interval)
         if day.weekday() in wanted:
             yield day
@@ -95,7 +98,7 @@ def _daily(rule: Rule, first: date) -> Iterator[date]:
 def _weekly(rule: Rule, first: date) -> Iterator[date]:
     wanted = sorted({(day - rule.week_start) % 7 for _, day in rule.days} or {(first.weekday() - rule.week_start) % 7})
     week = first - timedelta(days=(first.weekday() - rule.week_start) % 7)
-    for number in range(_LONGEST.days // (7 * rule.interval) + 2):
+    for number in range(LONGEST.days // (7 * rule.interval) + 2):
         for offset in wanted:
             yield week + timedelta(days=7 * number * rule.interval + offset)
 
