@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from bot.desk import Desk
+from bot.feed import Feed
 from bot.front import front_routes, lock_down
 from bot.house import House
 from bot.jobs import Jobs
@@ -137,7 +138,7 @@ def public_app(house: House) -> web.Application:
             if (route.method, route.path) not in seen:
                 seen.add((route.method, route.path))
                 app.router.add_routes([route])
-    app.add_routes(front_routes(house))
+    app.add_routes([*front_routes(house), Feed(house).route()])
     app.add_routes(house.recordings.routes())
     app.on_response_prepare.append(lock_down)
     return app
@@ -178,6 +179,8 @@ def console_app(house: House) -> web.Application:
             rota=house.pager.rota,
             retention=house.line.retention.policy,
             address=house.settings.console_url,
+            public_address=house.settings.public_url,
+            limits=house.line.rota.limits,
             secure_cookie=house.settings.console_url.startswith("https://"),
             time_zone=ZoneInfo(house.line.time_zone),
             questions=_questions(house.phrases, house, tag),

@@ -1,12 +1,15 @@
 """What the console asks of the house: staff's words on their way within the person's rule, and the pager's news."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.contact import Fate, fate, later, next_moment
 from bot.house import House
+from bot.readiness import note
 from bot.takeover import TakeOver
 from channels.messages import ChannelName
 from console.actions import Held, Presence
@@ -81,6 +84,13 @@ class Desk:
         """The case has this level now."""
         if level >= Level.HIGH:
             await self.house.pager.urgent(unit, case)
+
+    async def swapped(self, unit: Unit, about: Sequence[str], *, start: datetime, member: Member) -> None:
+        """A short note to each of them, but not to whoever did it."""
+        mine = await _as_responder(unit, member)
+        for person in await unit.responders.all():
+            if str(person.id) in about and str(person.id) != mine:
+                await note(self.house, unit, person, "page.shift_changed", about=person, at=start)
 
 
 _STATES: Final = {Fate.SEND: OutboxState.WAITING, Fate.HOLD: OutboxState.HELD, Fate.LEAVE: OutboxState.LEFT}

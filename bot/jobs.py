@@ -17,6 +17,7 @@ from bot.chats import Chats
 from bot.erasing import Erasing
 from bot.house import House
 from bot.keeping import Keeping
+from bot.readiness import look
 from bot.report import reasons_entry
 from bot.rest import rest
 from bot.sending import Sending
@@ -42,6 +43,7 @@ _READ_BUDGET: Final = 10.0  # seconds: nobody waits for this one
 _READ_AGAIN: Final = timedelta(seconds=15)
 _READ_TRIES: Final = 240  # an hour: then a human has long been asked to read it
 _REPEATS: Final = timedelta(hours=2)  # stored times are rounded down to the hour: at least one hour is kept
+_SHIFTS: Final = timedelta(days=31)
 
 
 Look = Callable[[Unit, uuid.UUID], Awaitable[None]]
@@ -58,7 +60,7 @@ class Jobs:
         sending, erasing, chats = Sending(self._house), Erasing(self._house), Chats(self._house)
         queues: dict[str, tuple[Callable[..., Awaitable[None]], ...]] = {
             URGENT: (sending.page, self.wake),
-            TALK: (sending.deliver, TakeOver(self._house).attend),
+            TALK: (sending.deliver, sending.ask_ready, TakeOver(self._house).attend),
             READ: (self.read,),
             TIDY: (self.rest, erasing.erase_copy, chats.erase_chat),
         }
@@ -68,6 +70,8 @@ class Jobs:
         # The sixth field is seconds: whatever lost its wake-up is found within ten.
         look = app.task(name="look", queue=URGENT, queueing_lock="look")(self.look)
         app.periodic(cron="* * * * * */10")(look)
+        before = app.task(name="before_shifts", queue=TIDY, queueing_lock="before_shifts")(self.before_shifts)
+        app.periodic(cron="* * * * *")(before)
         hourly = {7: self.tidy, 27: erasing.sweep, 37: chats.sweep_chats, 47: erasing.compare}
         for minute, work in hourly.items():
             name = work.__name__
@@ -145,9 +149,16 @@ class Jobs:
         """A conversation has fallen silent: file what was said."""
         await rest(self._house, bytes.fromhex(thread), int(turns))
 
+    async def before_shifts(self, timestamp: int) -> None:
+        """Every minute: ask whose shift begins soon, and tell of whoever did not answer."""
+        await look(self._house)
+
     async def tidy(self, timestamp: int) -> None:
-        """Every hour: forget answers nobody asks for again, and jobs that are done."""
+        """Every hour: forget answers nobody asks for again, shifts of last month, and jobs that are done."""
         house = self._house
         async with house.vault.unit() as unit:
+            last_month = unit.transaction.now - _SHIFTS
+            await unit.rota_changes.forget_before(last_month)
+            await unit.readiness.forget_before(last_month)
             await unit.messages.forget_answers_before(unit.transaction.now - _REPEATS)
         await house.vault.jobs.job_manager.delete_old_jobs(nb_hours=1)

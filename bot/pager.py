@@ -7,8 +7,10 @@ pages and their jobs are one fact.
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
+from bot.calendar import contact_of, responder
 from bot.line import Line
 from bot.world import World
 from channels.messages import Answer, Expect
@@ -38,7 +40,7 @@ from triage.alerts import (
 from triage.escalation import new_alert, step
 from triage.levels import Level
 from triage.policy import When
-from triage.rota import Method, MethodKind, Responder, Rota
+from triage.rota import MethodKind, Rota
 from understanding.tongues import NAMES
 from vault import paging
 from vault.cases import Case
@@ -46,6 +48,9 @@ from vault.delivery import OutboxKind
 from vault.errors import NotFound
 from vault.paging import StoredAlert, StoredResponder
 from vault.unit import Unit
+
+BACK: Final = timedelta(days=8)
+AHEAD: Final = timedelta(days=62)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +147,13 @@ class Pager:
         await self.urgent(unit, case)
 
     async def rota(self, unit: Unit) -> Rota:
-        """Who can be paged now: the calendar of line.yml over the people in the vault."""
-        return self.line.rota(tuple(_responder(r) for r in await unit.responders.all()))
+        """Who can be paged: the calendar of line.yml, and what changes it, over the people in the vault.
+
+        As far as anybody looks: from last week to two months ahead.
+        """
+        now = unit.transaction.now
+        people = tuple(responder(r, self.line.time_zone) for r in await unit.responders.all())
+        return self.line.standing.rota(people, await unit.rota_changes.between(now - BACK, now + AHEAD))
 
     async def _apply(self, unit: Unit, alert_id: uuid.UUID, event: Event, *, acting: str = "") -> TellResponder:
         """One step of the machine: keep it, then note what it asks for. Gives what the acting person is told."""
@@ -173,10 +183,10 @@ class Pager:
 
     async def _act(self, unit: Unit, stored: StoredAlert, action: Action) -> None:
         match action:
-            case PageResponder(page=page, responder=responder, method=method):
-                await self._page(unit, stored, page, uuid.UUID(responder), method.kind)
+            case PageResponder(page=page, method=method):
+                await self._page(unit, stored, page, method.kind, contact_of(method))
             case PageOutside(page=page):
-                await self._page(unit, stored, page, None, MethodKind.VOICE)
+                await self._page(unit, stored, page, MethodKind.VOICE)
             case WakeAt(at=at, timer=timer):
                 await unit.jobs.later("wake", at=at, alert=str(stored.id), timer=str(timer))
             case TellResponder():
@@ -187,9 +197,14 @@ class Pager:
                 await unit.queue_changed()
 
     async def _page(
-        self, unit: Unit, stored: StoredAlert, page: str, responder: uuid.UUID | None, kind: MethodKind
+        self,
+        unit: Unit,
+        stored: StoredAlert,
+        page: str,
+        kind: MethodKind,
+        to: tuple[uuid.UUID | None, str] = (None, ""),
     ) -> None:
-        await unit.alerts.add_page(uuid.UUID(page), stored.id, responder, kind)
+        await unit.alerts.add_page(uuid.UUID(page), stored.id, to[0], kind, contact=to[1])
         await unit.jobs.later("page", page=page)
 
     async def _tell(self, unit: Unit, stored: StoredAlert, told: TellResponder) -> None:
@@ -265,12 +280,3 @@ _STORED = {
     PageState.DELIVERED: paging.PageState.DELIVERED,
     PageState.ANSWERED: paging.PageState.ANSWERED,
 }
-
-
-def _responder(stored: StoredResponder) -> Responder:
-    return Responder(
-        id=str(stored.id),
-        name=stored.name,
-        languages=stored.languages,
-        methods=tuple(Method(kind=MethodKind(c.method), contact=f"{stored.id}/{c.method}") for c in stored.contacts),
-    )

@@ -9,6 +9,7 @@ from typing import Final
 
 from bot.connecting import CONNECT, whispered
 from bot.house import House
+from bot.readiness import answered
 from channels.messages import Answer, ChannelName, Choice, Expect, Incoming, IncomingKind
 from dialogs.conversation import Mode
 from triage.alerts import OUTSIDE
@@ -33,6 +34,9 @@ class Responders:
         """The answer to a responder, or None when this is no responder's doing."""
         if incoming.kind is IncomingKind.DIALLED:  # a caller's step, though it carries a page's reference back
             return None
+        ready = await answered(self._house, unit, incoming)
+        if ready is not None:
+            return ready
         page = await self._page(unit, incoming)
         if page is not None and await self._was_sent_to(unit, page, incoming):
             return await self._on_page(unit, incoming, page)
@@ -63,7 +67,7 @@ class Responders:
         if page.responder_id is None:
             return incoming.address.value == self._house.line.triage.outside_number
         responder = await unit.responders.get(page.responder_id)
-        contact = responder.contact(_RUNG.get(page.method, page.method)) if responder else None
+        contact = responder.contact(_RUNG.get(page.method, page.method), page.contact) if responder else None
         return contact is not None and contact.value == incoming.address.value
 
     async def _on_page(self, unit: Unit, incoming: Incoming, page: StoredPage) -> Answer:

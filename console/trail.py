@@ -57,6 +57,15 @@ _ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "team.rotated": "Gave the team a new key",
         "team.regranted": "Moved the last case to the new key",
         "recovery.printed": "Printed recovery sheets",
+        "responder.added": "Added somebody who is paged",
+        "responder.changed": "Changed somebody who is paged",
+        "responder.removed": "Took somebody off the rota",
+        "rota.override": "Swapped a shift",
+        "rota.undone": "Took a swap or a calendar back",
+        "rota.imported": "Imported a calendar",
+        "rota.feed": "Made a calendar address",
+        "rota.unfeed": "Took a calendar address back",
+        "rota.not_ready": "Did not answer before a shift",
         "audit.exported": "Downloaded the audit trail",
     }
 )

@@ -1,9 +1,11 @@
 """The staff console in a real Chromium: live without reloading, whole without JavaScript, readable by everybody."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.console_bench import PASSPHRASE, Bench, bench_on
 from triage.levels import Level
+from vault.rota import Ready
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WIDE, TINY = (1280, 800), (320, 640)
@@ -93,8 +96,11 @@ async def console(chrome: Browser, database_url: str, tmp_path: Path) -> AsyncIt
 
 
 async def rich(bench: Bench) -> str:
-    """One case of each level, an alert that rings, two responders; gives the code of the emergency."""
+    """One case of each level, an alert that rings, a calendar with gaps; gives the code of the emergency."""
     await bench.responder("Amina", "ar", "en")
+    await bench.responder("Noor", "en", number="+15550100902", coordinator=True)
+    bench.calendar("mon-sat 18:00-09:00", "sun 10:00-20:00")
+    await plan(bench)
     for level, rules in ((Level.INFORMATION, ["question"]), (Level.STANDARD, ["unpaid", "debt"])):
         await bench.case("Hola", level=level, rules=rules)
     await bench.case("mujhe bahar jane nahi dete", level=Level.HIGH, language="hi", channel="telegram")
@@ -105,6 +111,18 @@ async def rich(bench: Bench) -> str:
     await bench.rings(code, needed=2)
     bench.clock.later(minutes=10)
     return code
+
+
+async def plan(bench: Bench) -> None:
+    """Noor stands in once, and Amina did not answer before a shift."""
+    amina, noor = bench.rota.responders
+    now = bench.clock.now
+    async with bench.vault.unit() as unit:
+        day = timedelta(days=1)
+        await unit.rota_changes.override(now + day, now + 2 * day, responder=noor.id, replaces=amina.id)
+        asked = await unit.readiness.ask(uuid.UUID(amina.id), method="sms", contact="sms", shift_at=now, due_at=now)
+        assert asked
+        await unit.readiness.set(asked, Ready.MISSED)
 
 
 async def every_page(console: Console, page: Page, code: str) -> AsyncIterator[str]:

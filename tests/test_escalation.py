@@ -32,10 +32,11 @@ from triage.alerts import (
     WakeAt,
 )
 from triage.escalation import TABLE, IllegalEvent, new_alert, step
+from triage.hours import Window
 from triage.ladder import PAGES_KEPT
 from triage.levels import Level
 from triage.policy import LevelPolicy, Levels, Step, TriagePolicy, When, Who
-from triage.rota import Method, MethodKind, Responder, Rota, Window
+from triage.rota import Method, MethodKind, Responder, Rota
 
 MIDNIGHT = datetime(2026, 3, 4, tzinfo=UTC)
 START = MIDNIGHT + timedelta(hours=12)

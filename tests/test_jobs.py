@@ -61,7 +61,7 @@ def test_pages_wake_ups_and_the_look_share_no_queue_with_anything_else(house: Ho
     queues = {name: task.queue for name, task in house.vault.jobs.tasks.items()}
     assert {name for name, queue in queues.items() if queue == URGENT} == {"page", "wake", "look"}
     assert queues["read"] == READ
-    assert {name for name, queue in queues.items() if queue == TALK} == {"deliver", "attend"}
+    assert {name for name, queue in queues.items() if queue == TALK} == {"ask_ready", "attend", "deliver"}
     assert {queues["erase_copy"], queues["erase_chat"], queues["tidy"]} == {TIDY}
     assert set(queues.values()) - {"builtin"} <= set(QUEUES), "nobody works it"
 

@@ -143,7 +143,9 @@ def _people(desk: Desk, alert: Alert, rung: Step) -> tuple[Responder, ...]:
     urgent = desk.ladder(alert).page is When.AT_ONCE
     choose = everyone if rung.who is Who.EVERYONE else on_call
     called = {p.responder for p in alert.pages if p.attempt > alert.began}
-    free = [r for r in choose(desk.rota, desk.now, (alert.language,), urgent=urgent) if r.id not in alert.acks]
+    skills = desk.ladder(alert).skills
+    fitting = choose(desk.rota, desk.now, (alert.language,), urgent=urgent, skills=skills)
+    free = [r for r in fitting if r.id not in alert.acks]
     if rung.who is Who.EVERYONE:
         return tuple(free)
     return tuple(r for r in free if r.id not in called and _methods(desk, alert, r))[:1]

@@ -55,7 +55,8 @@ class LevelPolicy(_Settings):
     """Targets of one level and its ladder. `people` acknowledgements are needed, `people_for_life` at risk to life.
 
     The ladder is climbed 1 + `repeat` times; then everyone is called by every method each `last_resort_every`
-    seconds until enough have acknowledged. `review`: a human has read it; the rest as named.
+    seconds until enough have acknowledged. `review`: a human has read it; the rest as named. Who has most of `skills`
+    is called first, after the language; nobody is left out for want of one.
     """
 
     page: When
@@ -64,6 +65,7 @@ class LevelPolicy(_Settings):
     review: Seconds | None = None
     people: Count = 1
     people_for_life: Count = 1
+    skills: tuple[str, ...] = ()
     steps: tuple[Step, ...] = Field(min_length=1, max_length=20)
     repeat: Annotated[int, Field(strict=True, ge=0, le=10)] = 0
     last_resort_every: Seconds

@@ -31,6 +31,7 @@ from vault.members import Members
 from vault.paging import Alerts, Responders
 from vault.passkeys import Passkeys
 from vault.recovery import Recovery
+from vault.rota import Feeds, Readiness, RotaChanges
 from vault.sessions import Sessions
 from vault.staffing import Staffing
 from vault.teams import Teams
@@ -100,6 +101,9 @@ class Unit:
     copies: Copies
     alerts: Alerts
     responders: Responders
+    rota_changes: RotaChanges
+    feeds: Feeds
+    readiness: Readiness
     members: Members
     account: Account
     staffing: Staffing
@@ -164,6 +168,9 @@ class Vault:
             copies=Copies(transaction),
             alerts=Alerts(transaction),
             responders=Responders(transaction),
+            rota_changes=RotaChanges(transaction),
+            feeds=Feeds(transaction),
+            readiness=Readiness(transaction),
             members=Members(transaction),
             account=Account(transaction, audit),
             staffing=Staffing(transaction, audit),
