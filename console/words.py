@@ -87,7 +87,13 @@ ALERTS: Mapping[AlertState, str] = MappingProxyType(
 )
 
 METHODS: Mapping[str, str] = MappingProxyType(
-    {"sms": "Text message", "voice": "Phone call", "telegram": "Telegram", "connect": "Caller on the line"}
+    {
+        "sms": "Text message",
+        "voice": "Phone call",
+        "telegram": "Telegram",
+        "connect": "Caller on the line",
+        "still": "Asked by phone",
+    }
 )
 
 CONTACT_RULES: Mapping[str, str] = MappingProxyType(

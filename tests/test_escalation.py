@@ -419,6 +419,16 @@ def test_nobody_is_asked_once_the_person_waits_for_nothing_more() -> None:
     assert pager.alert.live
 
 
+def test_danger_within_seconds_of_an_answer_opens_the_question_again() -> None:
+    pager = Pager()
+    pager.opened()
+    pager.ack("ana")
+    pager.on(Raised(level=Level.EMERGENCY))
+    pager.on(Worked(at=START, settled=True))
+    assert told(pager.on(Raised(level=Level.EMERGENCY))) == [], "they were told a moment ago"
+    assert pager.alert.wake is not None
+
+
 def test_while_the_question_is_open_somebody_else_may_step_in() -> None:
     pager = Pager()
     pager.opened()

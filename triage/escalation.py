@@ -216,7 +216,7 @@ def _call_again(desk: Desk, alert: Alert, event: Raised) -> Result:
     worse = _worse(desk, alert, event)
     same = (worse.level, worse.needed) == (alert.level, alert.needed)
     if same and alert.told_at is not None and desk.now - alert.told_at < timedelta(seconds=desk.policy.method_wait):
-        return alert, ()
+        return set_clock(desk, replace(alert, settled=False))
     worse = replace(worse, told_at=desk.now, settled=False)
     told = tuple(TellResponder(responder=r, what=Tell.RAISED, holders=worse.acks) for r in worse.acks)
     enough = same or len(worse.acks) >= worse.needed
