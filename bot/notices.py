@@ -7,7 +7,7 @@ goes out any more, the missing heartbeat says (heartbeat.py).
 
 import uuid
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -51,9 +51,8 @@ _SAYS: Final[Mapping[Trouble, str]] = MappingProxyType(
 )
 
 
-def whom(rota: Rota, about: str, unit: Unit) -> tuple[Responder, ...]:
+def whom(rota: Rota, about: str, now: datetime) -> tuple[Responder, ...]:
     """Who is told: coordinators; without one, who is on call; whoever it is about only when there is nobody else."""
-    now = unit.transaction.now
     named = tuple(r for r in rota.responders if getattr(r, "coordinator", False))
     candidates = (named, on_call(rota, now), everyone(rota, now))
     return next((kept for group in candidates if (kept := tuple(r for r in group if r.id != about))), candidates[-1])
@@ -72,7 +71,7 @@ async def notice(house: House, unit: Unit, trouble: Trouble, *, about: str = "",
             return False  # nobody was told of a STOP that could be over now
     unit.audit.add(trouble, subject)
     house.counts[trouble.value.replace(".", "_")] += 1
-    for person in whom(await house.pager.rota(unit), about, unit):
+    for person in whom(await house.pager.rota(unit), about, unit.transaction.now):
         await _write(house, unit, uuid.UUID(person.id), _SAYS[trouble], values)
     return True
 
