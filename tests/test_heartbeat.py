@@ -1,14 +1,17 @@
-"""The heartbeat: sent to an outside monitor while a human can be reached, and held back when not; never a word in it."""
+"""The heartbeat: sent to an outside monitor while a human can be reached, held back when not; never a word in it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from io import StringIO
 
 import pytest
 from aiohttp import web
 
 from bot.heartbeat import Heartbeat
 from bot.house import House
+from bot.jobs import Jobs
+from bot.logs import Log
 from tests.test_pager import alert_of, emergency, enrol
 from tests.test_reached import _age_jobs
 from tests.vaults import found_team
@@ -23,6 +26,7 @@ class Monitor:
     status: int = 200
     asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     address: str = ""
+    log: StringIO = field(default_factory=StringIO)
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append((request.method, request.path_qs, dict(request.headers), await request.read()))
@@ -40,7 +44,8 @@ async def monitored(house: House, status: int = 200) -> AsyncIterator[tuple[Hear
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     monitor.address = f"http://127.0.0.1:{runner.addresses[0][1]}/ping/secret?status=up"
     try:
-        yield Heartbeat(replace(house, settings=replace(house.settings, heartbeat_url=monitor.address))), monitor
+        settings = replace(house.settings, heartbeat_url=monitor.address)
+        yield Heartbeat(replace(house, settings=settings, log=Log("INFO", monitor.log))), monitor
     finally:
         await runner.cleanup()
 
@@ -63,29 +68,28 @@ async def test_without_an_address_nothing_is_sent(house: House) -> None:
     assert not house.counts
 
 
-async def test_it_stops_while_nobody_could_open_a_report(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_it_stops_while_nobody_could_open_a_report(house: House) -> None:
     async with monitored(house) as (heart, monitor):
         await heart.beat()
         assert monitor.asked == []
         await found_team(house.vault)
         await heart.beat()
         assert len(monitor.asked) == 1
-    assert "no_team" in capsys.readouterr().err
+    assert "no_team" in monitor.log.getvalue()
 
 
-async def test_it_stops_while_urgent_work_is_late(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_it_stops_while_urgent_work_is_late(house: House) -> None:
+    Jobs(house).register(house.vault.jobs)
     await enrol(house)
     await emergency(house)
     async with monitored(house) as (heart, monitor):
         await _age_jobs(house, 91)
         await heart.beat()
     assert monitor.asked == []
-    assert "urgent_work_is_late" in capsys.readouterr().err
+    assert "urgent_work_is_late" in monitor.log.getvalue()
 
 
-async def test_it_stops_while_everyone_is_called_and_no_provider_takes_any_of_it(
-    house: House, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_it_stops_while_everyone_is_called_and_no_provider_takes_any_of_it(house: House) -> None:
     await enrol(house)
     case = await emergency(house)
     async with monitored(house) as (heart, monitor):
@@ -99,26 +103,25 @@ async def test_it_stops_while_everyone_is_called_and_no_provider_takes_any_of_it
             before = len(monitor.asked)
             await heart.beat()
             assert (len(monitor.asked) > before) is heard, state
-    assert "no_provider_takes_anything" in capsys.readouterr().err
+    assert "no_provider_takes_anything" in monitor.log.getvalue()
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
-async def test_a_monitor_that_refuses_is_counted_and_not_followed(
-    house: House, status: int, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_monitor_that_refuses_is_counted_and_not_followed(house: House, status: int) -> None:
     await found_team(house.vault)
     async with monitored(house, status) as (heart, monitor):
         await heart.beat()
     assert len(monitor.asked) == 1
     assert (house.counts["heartbeat_failed"], house.counts["heartbeat_sent"]) == (1, 0)
-    assert "secret" not in capsys.readouterr().err
+    assert "secret" not in monitor.log.getvalue()
 
 
 async def test_a_monitor_that_is_away_breaks_nothing_and_its_address_is_not_logged(
-    house: House, capsys: pytest.CaptureFixture[str]
+    house: House,
 ) -> None:
     await found_team(house.vault)
-    settings = replace(house.settings, heartbeat_url="http://127.0.0.1:1/canary-path")
-    await Heartbeat(replace(house, settings=settings)).beat()
+    settings, log = replace(house.settings, heartbeat_url="http://127.0.0.1:1/canary-path"), StringIO()
+    await Heartbeat(replace(house, settings=settings, log=Log("INFO", log))).beat()
     assert house.counts["heartbeat_failed"] == 1
-    assert "canary" not in capsys.readouterr().err + repr(settings)
+    assert "heartbeat.failed" in log.getvalue()
+    assert "canary" not in log.getvalue() + repr(settings)

@@ -468,6 +468,7 @@ async def _age_jobs(house: House, seconds: int) -> None:
 async def test_urgent_work_that_is_stuck_is_told_once_an_hour_with_nothing_of_any_case(
     house: House, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    Jobs(house).register(house.vault.jobs)
     await enrol(house)
     case = await emergency(house)
     async with house.vault.jobs.open_async():
@@ -486,7 +487,7 @@ async def test_work_that_was_given_up_is_told(house: House) -> None:
         await connection.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
         await connection.execute(text("UPDATE procrastinate_jobs SET status = 'failed'"))
         await connection.execute(
-            text("UPDATE procrastinate_events SET at = :at WHERE type = 'failed'"), {"at": _soon(house)}
+            text("UPDATE procrastinate_events SET at = :at WHERE type = 'failed'"), {"at": house.world.now()}
         )
     async with house.vault.jobs.open_async():
         await Lookout(house, "urgent").watch(0)
