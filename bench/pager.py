@@ -55,8 +55,9 @@ def _page(seen: Counter[str], chosen: int, steps: int, seconds: float) -> str:
     lines = [
         "# The pager's histories",
         "",
-        f"One run of `python -m bench.pager` on {datetime.now(UTC):%Y-%m-%d}, seed {chosen}, at most {steps} steps a "
-        f"history, {seconds / 60:.0f} minutes: {machine}. No invariant was broken.",
+        f"One run of `python -m bench.pager` on {datetime.now(UTC):%Y-%m-%d}: {machine}.",
+        "",
+        f"Seed {chosen}, at most {steps} steps a history, {seconds / 60:.0f} minutes. No invariant was broken.",
         "",
         "| what | how many |",
         "|---|---|",

@@ -103,6 +103,7 @@ POLICIES = st.builds(
 )
 SKEWS = st.integers(-60, 60)  # seconds by which two machines' clocks may differ
 WHICH = st.integers(0, MOST_CASES - 1)
+PAGED = st.sampled_from([Level.HIGH, Level.EMERGENCY])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,18 +132,10 @@ class EveryHistory(RuleBasedStateMachine):
         self.new_id: Callable[[], str] = map("page-{}".format, count(1)).__next__
         self.counts["histories"] += 1
 
-    @initialize(policy=POLICIES, rota=ROTAS)
-    def begin(self, policy: TriagePolicy, rota: Rota) -> None:
+    @initialize(policy=POLICIES, rota=ROTAS, level=PAGED, life=st.booleans(), drill=st.booleans())
+    def begin(self, policy: TriagePolicy, rota: Rota, level: Level, life: bool, drill: bool) -> None:
         self.policy, self.rota = policy, rota
-
-    @initialize(level=st.sampled_from([Level.HIGH, Level.EMERGENCY]), life=st.booleans(), drill=st.booleans())
-    def the_first_case(self, level: Level, life: bool, drill: bool) -> None:
-        self.first = level, life, drill
-
-    @precondition(lambda self: not self.cases)
-    @rule(code=st.integers(0, CODES - 1))
-    def it_begins(self, code: int) -> None:
-        self.opens(code, *self.first)
+        self.opens(0, level, life, drill)
 
     @precondition(lambda self: 0 < len(self.cases) < MOST_CASES and len(self.spent) < CODES)
     @rule(code=st.integers(0, CODES - 1), level=st.sampled_from(Level), life=st.booleans(), drill=st.booleans())
