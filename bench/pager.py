@@ -36,7 +36,7 @@ def main() -> int:
 def explore(histories: int, steps: int, chosen: int) -> Counter[str]:
     """Run so many histories; gives what happened in them. Raises what a broken invariant raises."""
     EveryHistory.counts.clear()
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         seed(chosen)(EveryHistory),
         settings=settings(
             max_examples=histories,

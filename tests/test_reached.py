@@ -130,7 +130,8 @@ async def test_work_on_another_case_or_a_mere_promise_does_not_count(house: Hous
     case = await emergency(house)
     await take(house, case, amina)
     clock.later(minutes=5)
-    await staff_do(house, case, "case.acknowledged")
+    for action in ("case.acknowledged", "case.released"):
+        await staff_do(house, case, action)
     await staff_do(house, await emergency(house), "case.opened")
     clock.later(minutes=6)
     await tick(house, case)

@@ -22,7 +22,7 @@ from vault.transaction import Transaction
 
 _FIRST: Final = b"\0" * 32
 _REMEMBERED: Final = 20_000  # lines; a line is busy that writes so many while one case waits
-_PROMISES: Final = ("alert.acknowledged", "case.acknowledged")
+_NO_WORK: Final = ("alert.acknowledged", "case.acknowledged", "case.released")
 _SPOKEN: Final = ("call.connected",)  # by whoever answered the phone, member or not
 _LOCK: Final = 0x68_61_72_62_61_75_64  # one writer at a time, across all processes
 
@@ -130,14 +130,14 @@ class Audit:
 
     async def worked_on(self, code: str, since: datetime) -> datetime | None:
         """When staff last did something with this case, at or after the minute of `since`; None: nothing, or more than
-        _REMEMBERED lines ago. Saying "I have it" is a promise and not yet work."""
+        _REMEMBERED lines ago. Saying "I have it" is a promise and not yet work, and putting it back is none."""
         table, minute = tables.audit, since.replace(second=0, microsecond=0)
         newest = select(func.max(table.c.number)).scalar_subquery()
         by_staff = table.c.actor.startswith("member:") | table.c.action.in_(_SPOKEN)
         query = (
             select(table.c.at)
             .where(table.c.number > newest - _REMEMBERED, table.c.at >= minute, by_staff)
-            .where(table.c.subject.startswith(f"case:{code}"), table.c.action.not_in(_PROMISES))
+            .where(table.c.subject.startswith(f"case:{code}"), table.c.action.not_in(_NO_WORK))
             .order_by(desc(table.c.number))
             .limit(1)
         )
