@@ -125,3 +125,15 @@ async def test_a_monitor_that_is_away_breaks_nothing_and_its_address_is_not_logg
     assert house.counts["heartbeat_failed"] == 1
     assert "heartbeat.failed" in log.getvalue()
     assert "canary" not in log.getvalue() + repr(settings)
+
+
+async def test_a_worker_that_takes_the_look_sends_it_and_without_a_worker_nothing_comes(house: House) -> None:
+    """The real job queue: the look asks for the beat, and the beat goes out, only because a worker takes both."""
+    await found_team(house.vault)
+    async with monitored(house) as (_, monitor), house.vault.jobs.open_async():
+        settings = replace(house.settings, heartbeat_url=monitor.address)
+        Jobs(replace(house, settings=settings)).register(house.vault.jobs)
+        await house.vault.jobs.configure_task("look").defer_async(timestamp=0)
+        assert monitor.asked == []
+        await house.vault.jobs.run_worker_async(queues=["urgent"], wait=False, install_signal_handlers=False)
+        assert len(monitor.asked) == 1

