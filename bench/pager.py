@@ -24,7 +24,7 @@ RESULTS: Final = Path(__file__).parent / "pager.md"
 def main() -> int:
     """Explore, and write what was seen."""
     histories = int(os.environ.get("HISTORIES", "10000"))
-    steps, chosen = int(os.environ.get("STEPS", "40")), int(os.environ.get("SEED", "1"))
+    steps, chosen = int(os.environ.get("STEPS", "60")), int(os.environ.get("SEED", "1"))
     begun = time.perf_counter()
     seen = explore(histories, steps, chosen)
     page = _page(seen, chosen, steps, time.perf_counter() - begun)
