@@ -13,6 +13,7 @@ from bot.readiness import note
 from bot.takeover import TakeOver
 from channels.messages import ChannelName
 from console.actions import Held, Presence
+from dialogs.lexicon import normal
 from triage.levels import Level
 from vault.cases import Case, Entry
 from vault.delivery import OutboxKind, OutboxState
@@ -102,5 +103,5 @@ _UNREACHABLE: Final = (
 
 async def _as_responder(unit: Unit, member: Member) -> str:
     """The responder of the same name, or "": one human with two hats counts once, where two people are needed."""
-    name = member.name.casefold()
-    return next((str(r.id) for r in await unit.responders.all() if r.name.casefold() == name), "")
+    name = normal(member.name)
+    return next((str(r.id) for r in await unit.responders.all() if normal(r.name) == name), "")

@@ -6,14 +6,14 @@ pages and their jobs are one fact.
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from bot.calendar import contact_of, responder
 from bot.line import Line
 from bot.world import World
-from channels.messages import Answer, Expect
+from channels.messages import Answer, Choice, Expect
 from dialogs.conversation import Mode
 from dialogs.lexicon import normal
 from dialogs.phrases import Phrases
@@ -22,6 +22,7 @@ from triage.alerts import (
     Acknowledged,
     Action,
     Alert,
+    AlertState,
     Closed,
     ConsoleAlarm,
     Event,
@@ -36,10 +37,12 @@ from triage.alerts import (
     Tick,
     TimedOut,
     WakeAt,
+    Worked,
 )
 from triage.escalation import new_alert, step
 from triage.levels import Level
 from triage.policy import When
+from triage.review import WORK
 from triage.rota import MethodKind, Rota
 from understanding.tongues import NAMES
 from vault import paging
@@ -51,6 +54,8 @@ from vault.unit import Unit
 
 BACK: Final = timedelta(days=8)
 AHEAD: Final = timedelta(days=62)
+STILL: Final = "still"  # a button's first part; and the method of a page that only asks, by a call
+_MINUTE: Final = timedelta(seconds=59)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,15 +164,19 @@ class Pager:
         """One step of the machine: keep it, then note what it asks for. Gives what the acting person is told."""
         stored = await unit.alerts.get(alert_id)  # locked: two events of one alert never overtake each other
         machine = Alert.from_json(stored.machine)
-        rota = await self.rota(unit)
-        after, actions = step(
-            machine,
-            self.line.triage,
-            rota,
-            event,
-            unit.transaction.now,
-            new_id=lambda: str(self.world.new_id()),
-        )
+        rota, after = await self.rota(unit), machine
+        actions: tuple[Action, ...] = ()
+        worked = await self._worked(unit, stored, machine) if isinstance(event, TimedOut | Tick) else None
+        for happened in (worked, event) if worked else (event,):
+            after, more = step(
+                after,
+                self.line.triage,
+                rota,
+                happened,
+                unit.transaction.now,
+                new_id=lambda: str(self.world.new_id()),
+            )
+            actions = (*actions, *more)
         await unit.alerts.save(
             StoredAlert(id=stored.id, case_id=stored.case_id, ringing=after.live, machine=after.to_json())
         )
@@ -180,6 +189,18 @@ class Pager:
         if after.state is not machine.state or after.acks != machine.acks:
             await unit.queue_changed()
         return told
+
+    async def _worked(self, unit: Unit, stored: StoredAlert, machine: Alert) -> Worked | None:
+        """What was done about a case since somebody took it, as far as the audit trail tells; asked only when it
+        matters. The trail knows minutes: what was done within one counts as done at its end."""
+        if machine.state is not AlertState.ACKNOWLEDGED or machine.acked_at is None:
+            return None
+        case, now = await unit.cases.get(stored.case_id), unit.transaction.now
+        settled = case.state not in WORK or not (case.waits or case.unread)
+        at = await unit.audit.worked_on(case.code, machine.acked_at)
+        if at is None and not settled:
+            return None
+        return Worked(at=min(now, at + _MINUTE) if at else now, settled=settled)
 
     async def _act(self, unit: Unit, stored: StoredAlert, action: Action) -> None:
         match action:
@@ -208,15 +229,22 @@ class Pager:
         await unit.jobs.later("page", page=page)
 
     async def _tell(self, unit: Unit, stored: StoredAlert, told: TellResponder) -> None:
-        """Send a note by the quietest written method that the person has."""
+        """Send a note by the quietest written method that the person has. A question also rings, if it has to."""
         if told.responder == OUTSIDE:
             return
         found = await unit.responders.get(uuid.UUID(told.responder))
         contact = found and (found.contact("telegram") or found.contact("sms"))
         if not found or not contact:
+            if found and told.what is Tell.STILL_ON_IT and found.contact("voice"):
+                page = self.world.new_id()
+                await unit.alerts.add_page(page, stored.id, found.id, STILL)
+                await unit.jobs.later("page", page=str(page))
             return
         case = await unit.cases.get(stored.case_id)
         answer = await self.told(unit, case, found, told)
+        if told.what is Tell.STILL_ON_IT and contact.method == "telegram":
+            label = self.phrases.text("page.still_button", answer.language, Mode.PLAIN, {})
+            answer = replace(answer, choices=(Choice(id=f"{STILL}:{stored.id}", key="", label=label),))
         parcel = await unit.outbox.put(OutboxKind.RESPONDER, contact.method, contact.value, answer.to_json())
         await unit.jobs.later("deliver", parcel=str(parcel))
 
@@ -262,6 +290,16 @@ class Pager:
         stored = await unit.alerts.of_case(case.id)
         return stored.id if stored else None
 
+    async def ringing_for(self, unit: Unit, responder: StoredResponder) -> tuple[str, ...]:
+        """Codes of what rings now and this responder does not have, those they were paged for first."""
+        found: list[tuple[bool, str]] = []
+        for stored in await unit.alerts.ringing():
+            machine = Alert.from_json(stored.machine)
+            if str(responder.id) not in machine.acks:
+                case = await unit.cases.get(stored.case_id)
+                found.append((all(p.responder != str(responder.id) for p in machine.pages), case.code))
+        return tuple(code for _, code in sorted(found))
+
 
 _TOLD = {
     Tell.TAKEN: "page.taken",
@@ -270,6 +308,8 @@ _TOLD = {
     Tell.STOOD_DOWN: "page.not_yours",
     Tell.RAISED: "page.raised",
     Tell.CLOSED: "page.late",
+    Tell.STILL_ON_IT: "page.still",
+    Tell.LAPSED: "page.lapsed",
 }
 
 _STORED = {

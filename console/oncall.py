@@ -11,15 +11,18 @@ from console import words
 from console.desk import Visit
 from console.swaps import coming, rights
 from console.week import draw, swaps
-from triage.alerts import OUTSIDE, Alert
+from triage.alerts import OUTSIDE, Alert, AlertState
 from triage.rota import Method, Rota, gaps, on_duty, shifts
 from vault.cases import Case
 from vault.paging import PageState, StoredAlert, StoredPage
 from vault.reach import Reach, reach
 from vault.rota import Ready
+from vault.unit import Unit
 
 _AHEAD: Final = timedelta(days=7)
 _HANDOVERS: Final = 5
+_LATE: Final = 60.0  # seconds
+_NO_WORKER: Final = "No worker runs, so no page goes out. Tell the technician, and call people yourself."
 _DONE: Final[Mapping[str, str]] = {
     "swapped": "The swap is noted. Whoever it is about is told.",
     "undone": "The swap is taken back. Whoever it was about is told.",
@@ -109,6 +112,8 @@ async def show(visit: Visit) -> web.Response:
         handovers=_handovers(rota, names, now),
         gap=next((g.start for g in gaps(rota, now, now + _AHEAD)), None) if rota.responders else None,
         now=now,
+        alarm=await alarm(visit.unit),
+        troubles=await _troubles(visit),
         summary=_summary(alerts),
         **({} if part else await _calendar(visit, rota, names)),
     )
@@ -128,6 +133,22 @@ async def _calendar(visit: Visit, rota: Rota, names: Mapping[str, str]) -> dict[
         "has_address": bool(me) and me in {str(i) for i in await visit.unit.feeds.holders()},
         "done": _DONE.get(visit.request.query.get("done", ""), ""),
     }
+
+
+async def alarm(unit: Unit) -> tuple[str, ...]:
+    """Codes of the cases for which everyone is called, because nobody has taken them."""
+    loudest = [a for a in await unit.alerts.ringing() if a.machine["state"] == AlertState.LAST_RESORT]
+    return tuple(sorted([(await unit.cases.get(alert.case_id)).code for alert in loudest]))
+
+
+async def _troubles(visit: Visit) -> list[str]:
+    """What keeps pages from going out, in words; nothing when all is well."""
+    late = (await visit.unit.jobs.late(_LATE)).get("urgent", 0)
+    stuck = f"{words.count(late, 'page or wake-up', 'pages or wake-ups')} should have gone out by now."
+    return [
+        *([_NO_WORKER] if not await visit.unit.jobs.workers() else []),
+        *([f"{stuck} Tell the technician, and call people yourself."] if late else []),
+    ]
 
 
 def _summary(alerts: Sequence[Ringing]) -> str:

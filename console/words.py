@@ -88,7 +88,13 @@ ALERTS: Mapping[AlertState, str] = MappingProxyType(
 )
 
 METHODS: Mapping[str, str] = MappingProxyType(
-    {"sms": "Text message", "voice": "Phone call", "telegram": "Telegram", "connect": "Caller on the line"}
+    {
+        "sms": "Text message",
+        "voice": "Phone call",
+        "telegram": "Telegram",
+        "connect": "Caller on the line",
+        "still": "Asked by phone",
+    }
 )
 
 REACH: Mapping[Why, str] = MappingProxyType(

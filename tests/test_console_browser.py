@@ -16,6 +16,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.console_bench import PASSPHRASE, Bench, bench_on
 from triage.levels import Level
+from vault.paging import StoredAlert
 from vault.rota import Ready
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -355,3 +356,75 @@ STRUCTURE = """
   return wrong;
 }
 """
+
+
+TONES = """
+window.tones = 0;
+const start = OscillatorNode.prototype.start;
+OscillatorNode.prototype.start = function (...given) { window.tones += 1; return start.apply(this, given); };
+"""
+
+
+async def until(page: Page, true: str) -> None:
+    """Wait for something in the page. Playwright's own waiting needs `eval`, which our policy forbids."""
+    for _ in range(75):
+        if await page.evaluate(true):
+            return
+        await asyncio.sleep(0.2)
+    pytest.fail(f"never in 15 seconds: {true}")
+
+
+async def last_resort(bench: Bench, code: str) -> None:
+    """Everyone is called for this case."""
+    alert = await bench.rings(code)
+    async with bench.vault.unit() as unit:
+        loud = {**alert.machine, "state": "last_resort"}
+        await unit.alerts.save(StoredAlert(id=alert.id, case_id=alert.case_id, ringing=True, machine=loud))
+        await unit.queue_changed()
+
+
+async def test_the_alarm_sounds_after_somebody_turned_it_on_and_until_the_alert_is_taken(console: Console) -> None:
+    await console.bench.responder("Amina", "ar", "en")
+    code = await console.bench.case("No me pagan", level=Level.EMERGENCY, rules=["weapon"])
+    async with console.noor() as page:
+        await page.add_init_script(TONES)
+        await page.goto(f"{console.address}/oncall")
+        banner = page.get_by_text("Everyone is being called, and nobody has it.")
+        await expect(banner).to_be_hidden()
+        await last_resort(console.bench, code)
+        await expect(banner).to_be_visible()
+        await expect(page.get_by_text("The alarm is silent in this browser.")).to_be_visible()
+        await asyncio.sleep(0.5)
+        assert await page.evaluate("tones") == 0, "a sound that nobody asked for"
+        await page.get_by_role("button", name="Turn the sound on").click()
+        await expect(page.get_by_text("The alarm sounds in this browser.")).to_be_visible()
+        await until(page, "tones >= 4")  # two tones, and again
+        await page.get_by_role("button", name="I have it").click()
+        await page.goto(f"{console.address}/oncall")
+        await expect(banner).to_be_hidden()
+        await page.locator("h1").click()
+        await asyncio.sleep(0.5)
+        assert await page.evaluate("tones") == 0, "it sounds though somebody has it"
+
+
+async def test_the_sound_can_be_heard_and_turned_off_before_it_is_needed(console: Console) -> None:
+    code = await console.bench.case("No me pagan", level=Level.EMERGENCY, rules=["weapon"])
+    async with console.noor(TINY) as page:
+        await page.add_init_script(TONES)
+        await page.goto(f"{console.address}/queue")
+        await page.get_by_role("button", name="Turn the sound on").click()
+        await until(page, "tones === 2")
+        await page.get_by_role("button", name="Turn the sound off").click()
+        await last_resort(console.bench, code)
+        await expect(page.get_by_text("Everyone is being called, and nobody has it.")).to_be_visible()
+        await asyncio.sleep(0.5)
+        assert await page.evaluate("tones") == 2
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_without_javascript_the_alarm_is_a_banner(console: Console) -> None:
+    code = await console.bench.case("No me pagan", level=Level.EMERGENCY, rules=["weapon"])
+    await last_resort(console.bench, code)
+    async with console.noor(java_script_enabled=False) as page:
+        await expect(page.get_by_text("Everyone is being called, and nobody has it.")).to_be_visible()
+        await expect(page.get_by_role("button", name="Turn the sound on")).to_be_hidden()

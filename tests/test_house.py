@@ -32,6 +32,7 @@ LOOSE_DATACLASSES: dict[str, str] = {  # "bot/app.py: Line" -> why it must be ab
 # failure is recorded and the work is still due: "bot/jobs.py: deliver" -> "test_jobs.py: test_a_failure_is_..."
 LOOP_BOUNDARIES: dict[str, str] = {
     "bot/jobs.py: Jobs._one": "test_jobs.py: test_one_broken_alert_does_not_keep_the_others_from_being_looked_at",
+    "bot/lookout.py: Lookout._one": "test_reached.py: test_a_broken_alert_keeps_no_other_from_being_watched",
     "channels/polling.py: Poller._forever": ("test_telegram.py: test_polling_passes_over_an_update_that_always_fails"),
     "channels/webhook.py: guarded.guard": (
         "test_channels.py: test_a_failure_of_our_own_is_counted_and_left_to_the_provider"

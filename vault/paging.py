@@ -14,10 +14,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, TypedDict, Unpack
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import DateTime, cast, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from triage.alerts import AlertState
 from vault import tables
 from vault.errors import NotFound
 from vault.transaction import Transaction
@@ -100,6 +101,15 @@ class Alerts:
         query = select(tables.alerts).where(tables.alerts.c.ringing)
         rows = await self._transaction.connection.execute(query)
         return tuple(_alert(r) for r in rows)
+
+    async def following(self, now: datetime) -> tuple[uuid.UUID, ...]:
+        """Alerts that somebody has, and whose next look at them is due: their wake-up may have been lost."""
+        machine = tables.alerts.c.machine
+        due = cast(machine["wake"].as_string(), DateTime(timezone=True)) < now
+        query = select(tables.alerts.c.id).where(
+            ~tables.alerts.c.ringing, machine["state"].as_string() == AlertState.ACKNOWLEDGED.value, due
+        )
+        return tuple(row.id for row in await self._transaction.connection.execute(query))
 
     async def add_page(
         self, page_id: uuid.UUID, alert_id: uuid.UUID, responder_id: uuid.UUID | None, method: str, *, contact: str = ""
