@@ -251,7 +251,8 @@ def _legend(sheet: _Sheet, picture: Picture) -> None:
         always = ", ".join(f"{row.key} {row.label}".removeprefix(WORDS).strip() for row in picture.always)
         lines = wrap(f"Also at every step: {always}. {picture.main} shows where these lead.", _SMALL, _CARD, 5)
         sheet.y -= 8
-        sheet.lines("small", [*lines, "Dotted: skipped. A frame: goes on in another file."], _SMALL_LINE, inset=0)
+        lines += wrap("Dotted: skipped. A frame: goes on in another file.", _SMALL, _CARD, 2)
+        sheet.lines("small", lines, _SMALL_LINE, inset=0)
         return
     sheet.lines("step", ["At every step"], 18, inset=0)
     sheet.y += 4
