@@ -260,7 +260,8 @@ def _picked(turn: Turn, name: str, choice: Choice) -> Turn:
     """A choice of this step; or of an earlier one, which is noted without losing the place."""
     now, main, step = turn.conversation, turn.flow.main, turn.step
     current = step is not None and now.step == name
-    safety = name in {main.start, main.returns}
+    if guarding.is_locked(turn) and choice.next not in {PARK, main.danger}:
+        return _start(turn)  # a button that still stands in the chat is no check word
     turn = do(_keep_choice(turn, name, choice), choice)
     diverted = _alarm(turn)
     if diverted:
@@ -269,11 +270,9 @@ def _picked(turn: Turn, name: str, choice: Choice) -> Turn:
         return park(_after_parking(turn, name) if current else interrupt(turn, now.step if step else ""))
     if current and step is not None:
         return _answer(turn, step, choice.next)
-    if safety and step is None and now.phase is not Phase.NEW:
+    if name in {main.start, main.returns} and step is None and now.phase is not Phase.NEW:
         return enter(turn.but(ask_safe=False, step=name), choice.next)
-    if choice.next == main.danger:
-        return enter(turn, choice.next)
-    return _start(turn)
+    return enter(turn, choice.next) if choice.next == main.danger else _start(turn)
 
 
 def _tongue(turn: Turn, tag: str) -> Turn:

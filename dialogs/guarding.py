@@ -34,6 +34,12 @@ def asks_vault(turn: Turn) -> bool:
     return bool(turn.effects) and isinstance(turn.effects[-1], CheckWord)
 
 
+def is_locked(turn: Turn) -> bool:
+    """Whoever is here has yet to say the check word."""
+    now = turn.conversation
+    return now.guarded and (turn.away or now.step == turn.flow.main.guard)
+
+
 def is_word(event: Event) -> bool:
     """The event is an agreed word: then it is nothing else, and says no danger. A duress word alerts by itself."""
     return (isinstance(event, WordChecked) and event.found is not None) or (isinstance(event, WordKept) and event.kept)
