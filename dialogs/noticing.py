@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dialogs.conversation import Conversation, Phase
 from dialogs.events import Say
 from dialogs.flow import Flow
+from dialogs.guarding import waits
 from dialogs.listening import sure
 from dialogs.walking import Turn, ask, come_back, enter, interrupt
 from understanding.meaning import Cue, Fact, Intent
@@ -54,9 +55,10 @@ def by_cue(turn: Turn) -> Turn | None:
         begins = cued.cue is Cue.WHO_IS_THIS and now.phase is Phase.NEW  # they wrote first: we say who we are
         if cued.cue not in turn.meaning.cues or begins:
             continue
-        if cued.cue is Cue.WHAT_IS_KEPT and (now.ask_safe or turn.away):
+        if cued.cue is Cue.WHAT_IS_KEPT and (now.ask_safe or turn.away or waits(turn)):
             return _once_safe(turn, cued.to)
-        return enter(interrupt(turn, _place(turn, cued.cue)), cued.to)
+        here = interrupt(turn, _place(turn, cued.cue))
+        return enter(interrupt(here, "".join(waits(turn))), cued.to)  # the check word is not forgotten behind it
     if main.noise and now.noise >= _PATIENCE and not (now.told or now.filed):
         return enter(turn.but(noise=0), main.noise)
     return None

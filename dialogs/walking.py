@@ -98,6 +98,7 @@ def enter(turn: Turn, target: str, *, anyway: bool = False) -> Turn:
 
 def go(turn: Turn, target: str, *, proven: bool = False) -> Turn:
     """Enter a target, but ask first whether it is safe if nobody has answered that yet. `proven`: it is them."""
+    turn = known(turn) if proven else turn
     main, now = turn.flow.main, turn.conversation
     name, _ = resolve(target, now.interrupted)
     if not now.ask_safe or turn.at_safety or name in {PARK, END, main.start, main.returns}:
@@ -121,6 +122,11 @@ def come_back(turn: Turn, target: str = "", *, proven: bool = False) -> Turn:
     return enter(
         turn.but(ask_safe=True, danger_shown=False), main.guard if now.guarded and not proven else main.returns
     )
+
+
+def known(turn: Turn) -> Turn:
+    """It is them: no check word is asked for any more."""
+    return turn.but(interrupted=tuple(s for s in turn.conversation.interrupted if s != turn.flow.main.guard))
 
 
 def interrupt(turn: Turn, step: str) -> Turn:
@@ -214,7 +220,8 @@ def do(turn: Turn, doing: Doing) -> Turn:
 
 
 def _end(turn: Turn) -> Turn:
-    return turn.but(phase=Phase.ENDED, interrupted=()).then(End())
+    unsaid = tuple(step for step in turn.conversation.interrupted if step == turn.flow.main.guard)
+    return turn.but(phase=Phase.ENDED, interrupted=unsaid).then(End())
 
 
 _RESTS: dict[str, Callable[[Turn], Turn]] = {PARK: park, END: _end}

@@ -20,10 +20,12 @@ from dialogs.events import (
     ReadAnswers,
     Said,
     Say,
+    Secret,
     SetContactRule,
     Shared,
     Silent,
     Started,
+    WordChecked,
 )
 from tests.talking import CODE, FLOW, LINE, STORY, Talk, at, means
 from understanding.meaning import Cue, Fact, Intent, Meaning, Mention, Signal
@@ -403,3 +405,56 @@ def test_words_after_the_end_are_added() -> None:
     assert talk.effects == (Keep(step="returned"), Say(phrase="turn.added"), End())
     assert talk.later(9).says("and another").asked == "again.safe"
     assert talk.says("1").asked == "after.what"
+
+
+@pytest.mark.parametrize("button", ["safe:yes", "again.safe:yes", "again.safe:watched", "code.menu:contact"])
+@pytest.mark.parametrize("phase", [Phase.PARKED, Phase.RESTED])
+def test_an_old_button_is_no_check_word(button: str, phase: Phase) -> None:
+    """Whoever took the phone finds the buttons of yesterday in the chat."""
+    talk = at("code.menu", guarded=True, ask_safe=True, interrupted=("code.menu",))
+    talk.state = talk.state.but(phase=phase)
+    assert talk.does(Chose(option=button)).asked == "again.word"
+    assert talk.does(Chose(option=button)).asked == "again.word"
+    assert talk.state.ask_safe
+
+
+def test_no_key_changes_the_contact_rule_before_the_check_word() -> None:
+    talk = at("contact.change", guarded=True, code=CodeState.OPENED, contact_rule="never_first")
+    talk.state = talk.state.but(phase=Phase.RESTED)
+    for event in (Said(text="4"), Chose(option="contact.change:neutral")):
+        talk.does(event)
+        assert talk.asked == "again.word"
+        assert talk.of(SetContactRule) == []
+    assert talk.state.contact_rule == "never_first"
+
+
+@pytest.mark.parametrize("phase", [Phase.PARKED, Phase.RESTED])
+def test_neither_asking_for_a_human_nor_danger_leads_around_the_check_word(phase: Phase) -> None:
+    for first in ("0", "8"):
+        talk = at("code.menu", guarded=True, ask_safe=True, code=CodeState.OPENED, interrupted=("code.menu",))
+        talk.state = talk.state.but(phase=phase)
+        talk.says(first)
+        assert talk.does(Chose(option="contact.rule:neutral")).of(SetContactRule) == []
+        assert talk.says("1").asked == "again.word"
+    talk = at("again.word", guarded=True, ask_safe=True, code=CodeState.OPENED)
+    assert talk.does(Chose(option="help.danger:yes")).of(Alert)
+    assert talk.does(Chose(option="contact.rule:neutral")).of(SetContactRule) == []
+    assert talk.says("1").asked == "danger.where", "and danger goes on without it"
+
+
+def test_the_check_word_is_asked_for_once_and_then_forgotten() -> None:
+    talk = at("code.menu", guarded=True, ask_safe=True, code=CodeState.OPENED, filed=True)
+    talk.state = talk.state.but(phase=Phase.PARKED)
+    talk.says("I write for a newspaper", meaning=replace(means(Intent.UNKNOWN), cues=frozenset({Cue.PRESS})))
+    assert talk.state.phase is Phase.ENDED
+    assert talk.says("what did I tell you yesterday about the kiln there").asked == "again.word"
+    assert talk.does(Chose(option="contact.rule:neutral")).of(SetContactRule) == []
+    talk.does(WordChecked(found=Secret.CHECK))
+    assert "again.word" not in talk.state.interrupted
+    assert talk.says("0", "1").asked != "again.word"
+
+
+@pytest.mark.parametrize("button", ["safe:not_now", "help.danger:yes"])
+def test_not_now_and_danger_need_no_check_word(button: str) -> None:
+    talk = at("again.word", guarded=True, ask_safe=True).does(Chose(option=button))
+    assert talk.state.phase is Phase.PARKED or talk.of(Alert)
