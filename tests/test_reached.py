@@ -520,15 +520,9 @@ async def test_a_worker_that_is_gone_without_taking_its_leave_is_noticed_by_anot
     assert len(await parcels(house)) == 2
 
 
-class Coordinator(Responder):
-    """Somebody the rota names as the one who is told what needs a hand."""
-
-    coordinator = True
-
-
 def test_a_coordinator_is_told_alone_otherwise_who_is_on_call_and_whom_it_is_about_last() -> None:
     ana, ben = Responder(id="ana", name="Ana"), Responder(id="ben", name="Ben")
-    dina = Coordinator(id="dina", name="Dina")
+    dina = Responder(id="dina", name="Dina", coordinator=True)
 
     def told(about: str, *people: Responder) -> list[str]:
         return [r.id for r in whom(Rota(responders=people), about, START)]
