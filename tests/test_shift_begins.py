@@ -12,7 +12,7 @@ import pytest
 from dialogs.conversation import Mode
 from dialogs.phrases import load_phrases
 from tests.databases import Cluster
-from tests.world import World, open_world
+from tests.world import LINE, World, open_world
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -41,7 +41,7 @@ async def test_before_a_shift_every_method_is_tried_and_answered_and_the_calenda
 ) -> None:
     now = datetime.now(UTC)
     begins = f"{now + timedelta(minutes=30):%H:%M}"
-    async with open_world(cluster, tmp_path / "line", line=a_shift(now)) as world:
+    async with open_world(cluster, tmp_path / "line", line=LINE + a_shift(now)) as world:
         phone, chat = world.responder_phone("Amina"), world.responder_chat("Amina")
         text = await phone.receives(says("page.shift", begins), within=MINUTE)
         assert "OK" in text.text

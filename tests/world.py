@@ -236,14 +236,14 @@ def free_port() -> int:
         return port
 
 
-def _write_line(home: Path, more: str) -> None:
+def _write_line(home: Path, line: str) -> None:
     home.mkdir(parents=True, exist_ok=True)
-    (home / "line.yml").write_text(LINE + more, encoding="utf-8")
+    (home / "line.yml").write_text(line, encoding="utf-8")
 
 
 @asynccontextmanager
-async def open_world(cluster: Cluster, home: Path, *, line: str = "", **changes: str) -> AsyncIterator[World]:
-    """A hotline of its own. `line` is added to line.yml; `changes` are settings unlike the practice line's."""
+async def open_world(cluster: Cluster, home: Path, *, line: str = LINE, **changes: str) -> AsyncIterator[World]:
+    """A hotline of its own. `line` is its line.yml, `changes` are settings that differ from the practice line's."""
     _write_line(home, line)
     made, url = practice(home), cluster.new()
     await enrol(home, url, made)
