@@ -29,12 +29,13 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 from understanding.language import SCRIPT_OF, script
 from understanding.romanised import native
 from understanding.text import clean
+from understanding.training.vectors import remembered
 
 SHRINK = 15
 """A variety's mean is drawn towards the mean of all as if this many more examples had it."""
 UNKNOWN = ""
 _MOST_THREADS = 4
-_AT_ONCE = 256  # texts between two moments at which a training can be interrupted
+_AT_ONCE = 256  # texts between two moments at which a training can be stopped
 _EXAMPLES: dict[str, np.ndarray] = {}  # vectors of training examples while training; never of a message
 
 
@@ -190,12 +191,16 @@ class Embedding(DenseFeaturizer, GraphComponent):
     def _remember(self, texts: Sequence[str]) -> None:
         """Rasa learns from the examples and makes their features with two components of this class; once is enough.
 
-        Many at once: each core has texts of its own, and no thread waits for another within one.
+        What `make heads` has embedded is not embedded again, and the other way round.
         """
         new = sorted(set(texts) - _EXAMPLES.keys(), key=len)
-        for begin in range(0, len(new), _AT_ONCE):
-            batch = new[begin : begin + _AT_ONCE]
-            _EXAMPLES.update(zip(batch, self._model.query(batch), strict=True))
+        if new:
+            _EXAMPLES.update(zip(new, remembered(new, embed=self._embed), strict=True))
+
+    def _embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Many at once: each core has texts of its own, and no thread waits for another within one."""
+        batches = [texts[begin : begin + _AT_ONCE] for begin in range(0, len(texts), _AT_ONCE)]
+        return np.concatenate([self._model.query(batch) for batch in batches])
 
     def _add(self, message: Message, vector: np.ndarray) -> None:
         features = vector.reshape(1, -1).astype(np.float32)
