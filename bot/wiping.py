@@ -6,6 +6,7 @@ each block when it is given back (glibc's `perturb`; its per-thread cache would 
 when a process begins, which is why it begins again. Children inherit them. Another C library ignores the second.
 """
 
+import ctypes
 import os
 import resource
 import sys
@@ -18,8 +19,7 @@ from typing import Final
 ALLOCATOR: Final[Mapping[str, str]] = MappingProxyType(
     {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0"}
 )
-
-
+_PR_SET_DUMPABLE: Final = 4  # linux/prctl.h
 _SERVING: Final = ("demo", "serve", "worker")
 
 
@@ -37,9 +37,13 @@ def wipe_what_is_freed(arguments: Sequence[str]) -> None:
 def leave_no_core() -> None:
     """From here on a crash leaves no key and no word on the disk, also that of a program started later.
 
-    The limit forbids a core file. It does not bind a program that the kernel hands the core to (core(5)), so nothing
-    of the memory is in a core either (Linux).
+    The limit forbids a core file. It does not bind a program that the kernel hands the core to (core(5)), so on Linux
+    nothing of the memory is in a core, which a child inherits. Even such a core has the processor's registers, with
+    what was copied last; so the kernel makes none of this process. Nor does it let another process of the same user
+    read its memory and environment. A program that is started later has to ask for that itself.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):  # another system, or no /proc
         Path("/proc/self/coredump_filter").write_text("0", encoding="ascii")
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -11,7 +11,7 @@ from dialogs.conversation import Conversation, Phase
 from dialogs.flow import Choice, Flow, GlobalKey, Kind, Step
 from dialogs.lexicon import normal, weight
 from dialogs.line import LineFacts
-from understanding.meaning import Intent, Meaning
+from understanding.meaning import Cue, Intent, Meaning
 
 MORE = "more"
 _ALL_KEYS = "123456789"
@@ -113,18 +113,22 @@ def languages_on_page(flow: Flow, conversation: Conversation, line: LineFacts) -
 
 
 def is_small_talk(text: str, meaning: Meaning) -> bool:
-    """A greeting, thanks or a picture of a face: nothing that answers a question."""
-    return not normal(text) or (meaning.intent in _SMALL_TALK and sure(meaning) and not meaning.signals)
+    """A greeting, thanks, a picture of a face, or whoever asks what we keep: nothing that answers a question."""
+    return _greets(text, meaning) or (Cue.WHAT_IS_KEPT in meaning.cues and not meaning.signals)
 
 
 def is_story(text: str, meaning: Meaning) -> bool:
     """The message already tells what it is about."""
-    return bool(meaning.signals) or (weight(text) >= _STORY_WEIGHT and not is_small_talk(text, meaning))
+    return bool(meaning.signals) or (weight(text) >= _STORY_WEIGHT and not _greets(text, meaning))
 
 
 def sure(meaning: Meaning) -> bool:
     """The intent is sure enough to act on."""
     return meaning.confidence >= _SURE
+
+
+def _greets(text: str, meaning: Meaning) -> bool:
+    return not normal(text) or (meaning.intent in _SMALL_TALK and sure(meaning) and not meaning.signals)
 
 
 def _open(step: Step | None) -> bool:

@@ -98,6 +98,7 @@ def enter(turn: Turn, target: str, *, anyway: bool = False) -> Turn:
 
 def go(turn: Turn, target: str, *, proven: bool = False) -> Turn:
     """Enter a target, but ask first whether it is safe if nobody has answered that yet. `proven`: it is them."""
+    turn = known(turn) if proven else turn
     main, now = turn.flow.main, turn.conversation
     name, _ = resolve(target, now.interrupted)
     if not now.ask_safe or turn.at_safety or name in {PARK, END, main.start, main.returns}:
@@ -121,6 +122,11 @@ def come_back(turn: Turn, target: str = "", *, proven: bool = False) -> Turn:
     return enter(
         turn.but(ask_safe=True, danger_shown=False), main.guard if now.guarded and not proven else main.returns
     )
+
+
+def known(turn: Turn) -> Turn:
+    """It is them: no check word is asked for any more."""
+    return turn.but(interrupted=tuple(s for s in turn.conversation.interrupted if s != turn.flow.main.guard))
 
 
 def interrupt(turn: Turn, step: str) -> Turn:
@@ -188,10 +194,13 @@ def in_pace(turn: Turn, pressed: Pressed) -> Turn:
 
 
 def park(turn: Turn) -> Turn:
-    """One neutral sentence; everything is kept, and the conversation waits."""
-    now = turn.conversation
+    """One neutral sentence, unless a passage that leads here has just said its own; all is kept, and waits."""
+    now, step = turn.conversation, turn.flow.steps.get(turn.conversation.step)
+    last = turn.effects[-1] if turn.effects else None
+    own = step is not None and step.next == PARK and isinstance(last, Say) and last.phrase in step.say
+    goodbye = () if own else (Say(phrase=turn.flow.main.parked),)
     turn = _file(turn, Doing()) if now.told or now.way else turn  # a mere greeting can wait until it rests
-    return turn.but(phase=Phase.PARKED).then(Say(phrase=turn.flow.main.parked), End())
+    return turn.but(phase=Phase.PARKED).then(*goodbye, End())
 
 
 def rest(turn: Turn, *, blocked: bool = False) -> Turn:
@@ -211,7 +220,8 @@ def do(turn: Turn, doing: Doing) -> Turn:
 
 
 def _end(turn: Turn) -> Turn:
-    return turn.but(phase=Phase.ENDED, interrupted=()).then(End())
+    unsaid = tuple(step for step in turn.conversation.interrupted if step == turn.flow.main.guard)
+    return turn.but(phase=Phase.ENDED, interrupted=unsaid).then(End())
 
 
 _RESTS: dict[str, Callable[[Turn], Turn]] = {PARK: park, END: _end}
@@ -355,7 +365,8 @@ def _read_answers(turn: Turn, doing: Doing) -> Turn:
 
 
 def _say(turn: Turn, doing: Doing) -> Turn:
-    return turn.then(*(Say(phrase=phrase) for phrase in doing.say))
+    new = tuple(phrase for phrase in doing.say if phrase not in turn.conversation.said)  # once is enough, if it may be
+    return turn.but(said=(*turn.conversation.said, *new)).then(*(Say(phrase=phrase) for phrase in doing.say))
 
 
 _DOES: dict[str, Callable[[Turn, Doing], Turn]] = {

@@ -22,7 +22,7 @@ from tests.breaks import Breaks
 from tests.canaries import Watch, made_up
 from tests.databases import Cluster
 from tests.test_journeys import cases, folded, says
-from tests.world import World, open_world
+from tests.world import LINE, World, open_world
 
 LATIN, ARABIC, HINDI = "abdefgiklmnoprstuvz", "بتثجحخدرزسشصطعفقكلمنهوي", "कखगचजटडतदनपबमयरलवशसह"
 PATIENCE = 40.0  # seconds
@@ -123,15 +123,15 @@ class Line:
 
 
 @asynccontextmanager
-async def open_line(cluster: Cluster, folder: Path, breaks: Breaks) -> AsyncIterator[Line]:
-    """Open one, watched from its beginning, whose processes can break."""
+async def open_line(cluster: Cluster, folder: Path, breaks: Breaks, text: str = LINE) -> AsyncIterator[Line]:
+    """Open one, watched from its beginning, whose processes can break. `text` is its line.yml."""
     scratch = folder / "scratch"
     scratch.mkdir()
     since = time.time()
     watched: dict[str, World] = {}
     watch = Watch(roots=lambda: _roots(watched.get("world")))
     changes = dict.fromkeys(("TMPDIR", "HOME", "XDG_CACHE_HOME"), str(scratch)) | breaks.environment
-    async with open_world(cluster, folder / "line", **changes) as world:
+    async with open_world(cluster, folder / "line", line=text, **changes) as world:
         watched["world"] = world
         looking = asyncio.create_task(watch.run())
         planted = Planted()

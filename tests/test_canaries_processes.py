@@ -129,14 +129,23 @@ async def test_neither_postgresql_nor_its_programs_see_a_token_and_no_process_of
     async with _served(home) as served:
         database, line = served.postgres(), served.line()
         assert len(database) > 3, "the server and its own processes"
-        for process in database:
-            assert _variables(process) <= {*PASSED_ON, *PG_CTL_ADDS}
-            # PostgreSQL moves its environment to write a title over it, so its memory is searched too.
-            assert found_in(SECRETS, memory(process.pid)) == set(), process.name()
+        assert len([process for process in database if _sees_no_token(process)]) > 3
         assert "TWILIO_AUTH_TOKEN" in found_in(SECRETS, memory(served.process.pid)), "what has it is seen to have it"
         _nobody_inherits(served.watch)
-        for process in (*database, *line):
+        for process in line:
             assert _core(process) == ("0 0", 0), process.cmdline()
+        assert {_core(process) for process in served.postgres() if process.is_running()} == {("0 0", 0)}
+
+
+def _sees_no_token(process: psutil.Process) -> bool:
+    """False for a process that has ended since: PostgreSQL starts some for a moment, as autovacuum's workers."""
+    try:
+        assert _variables(process) <= {*PASSED_ON, *PG_CTL_ADDS}
+        # PostgreSQL moves its environment to write a title over it, so its memory is searched too.
+        assert found_in(SECRETS, memory(process.pid)) == set(), process.name()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return True
 
 
 def _nobody_inherits(watch: Watch) -> None:
@@ -191,8 +200,8 @@ def _writes_cores() -> bool:
 
 
 @pytest.mark.skipif(not _writes_cores(), reason="LEFT OUT: this machine lets no process leave a core file")
-def test_a_core_that_is_handed_to_a_program_all_the_same_holds_no_word(tmp_path: Path) -> None:
+def test_no_core_is_handed_to_a_program_either(tmp_path: Path) -> None:
+    """Not even one without the memory: a processor's registers hold what was copied last."""
     (core,) = _crashed("nothing is done", tmp_path / "control")
     assert found_in(SECRETS, [core]) == set(SECRETS), "the search reads core files"
-    (core,) = _crashed("product, and a program takes the core", tmp_path / "handed")
-    assert found_in(SECRETS, [core]) == set()
+    assert _crashed("product, and a program takes the core", tmp_path / "handed") == []

@@ -236,15 +236,15 @@ def free_port() -> int:
         return port
 
 
-def _write_line(home: Path) -> None:
+def _write_line(home: Path, line: str) -> None:
     home.mkdir(parents=True, exist_ok=True)
-    (home / "line.yml").write_text(LINE, encoding="utf-8")
+    (home / "line.yml").write_text(line, encoding="utf-8")
 
 
 @asynccontextmanager
-async def open_world(cluster: Cluster, home: Path, **changes: str) -> AsyncIterator[World]:
-    """A hotline of its own. `changes` are settings that differ from the practice line's."""
-    _write_line(home)
+async def open_world(cluster: Cluster, home: Path, *, line: str = LINE, **changes: str) -> AsyncIterator[World]:
+    """A hotline of its own. `line` is its line.yml, `changes` are settings that differ from the practice line's."""
+    _write_line(home, line)
     made, url = practice(home), cluster.new()
     await enrol(home, url, made)
     ports = Ports(phones=free_port(), public=free_port(), console=free_port())

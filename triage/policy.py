@@ -55,7 +55,11 @@ class LevelPolicy(_Settings):
     """Targets of one level and its ladder. `people` acknowledgements are needed, `people_for_life` at risk to life.
 
     The ladder is climbed 1 + `repeat` times; then everyone is called by every method each `last_resort_every`
-    seconds until enough have acknowledged. `review`: a human has read it; the rest as named.
+    seconds until enough have acknowledged. `review`: a human has read it; the rest as named. Who has most of `skills`
+    is called first, after the language; nobody is left out for want of one.
+
+    Once somebody has it: `untouched` is how long the case may stay as it was before others are called; `still_on_it`
+    after how long without a sign of work whoever has it is asked, again and again. None: that is not looked at.
     """
 
     page: When
@@ -64,9 +68,12 @@ class LevelPolicy(_Settings):
     review: Seconds | None = None
     people: Count = 1
     people_for_life: Count = 1
+    skills: tuple[str, ...] = ()
     steps: tuple[Step, ...] = Field(min_length=1, max_length=20)
     repeat: Annotated[int, Field(strict=True, ge=0, le=10)] = 0
     last_resort_every: Seconds
+    untouched: Seconds | None = None
+    still_on_it: Seconds | None = None
 
     @model_validator(mode="after")
     def _has_a_target(self) -> Self:
@@ -122,6 +129,8 @@ class Levels(_Settings):
             Step(who=Who.OUTSIDE, wait=60),
         ),
         last_resort_every=120,
+        untouched=600,
+        still_on_it=1800,
     )
     high: LevelPolicy = LevelPolicy(
         page=When.IN_HOURS,
@@ -132,6 +141,7 @@ class Levels(_Settings):
             Step(who=Who.EVERYONE, wait=1800),
         ),
         last_resort_every=1800,
+        untouched=3600,
     )
     standard: LevelPolicy = LevelPolicy(
         page=When.PAST_TARGET,
@@ -154,7 +164,9 @@ class TriagePolicy(_Settings):
     letters ("hi-Latn"). `weak_signs`: how much weight
     of weak signs adds up to high; `repeats`: in how many messages a sign must come back to count for more.
     `method_wait`: how long one method may stay silent before the next is tried; `contact_gap`: least time between
-    two pages to the same contact; `slow_factor`: how much longer to wait once somebody, but not enough, has it.
+    two pages to the same contact; `slow_factor`: how much longer to wait once somebody, but not enough, has it;
+    `still_wait`: how long "still on it?" may stay without an answer; `unassessed`: how long words may wait for an
+    engine that can read them before a human is asked to.
     """
 
     thresholds: Thresholds = Thresholds()
@@ -166,6 +178,8 @@ class TriagePolicy(_Settings):
     method_wait: Seconds = 25
     contact_gap: Seconds = 20
     slow_factor: Annotated[float, Field(strict=True, ge=1, le=10, allow_inf_nan=False)] = 2
+    still_wait: Seconds = 300
+    unassessed: Seconds = 300
 
     @model_validator(mode="after")
     def _pages_are_bounded(self) -> Self:
