@@ -13,7 +13,7 @@ from bot.thread import ThreadState
 from channels.messages import Incoming, IncomingKind
 from dialogs.conversation import CodeState, Conversation, Mode, Phase
 from dialogs.events import Alert, Effect, File, Keep, SetContactRule
-from dialogs.guarding import FORCED
+from dialogs.guarding import FORCED, owes_word
 from triage.levels import Assessment, Level
 from triage.review import CaseEvent, legal_events, transition
 from triage.rules import RULES
@@ -128,7 +128,8 @@ class Report:
             states["contact_rule"] = "never_first"  # nothing was chosen, so nobody writes first (product.md, P9)
         if any(getattr(case, name) != value for name, value in states.items()):
             case = await self._change(**states)
-        if kept and conversation.phase in _TALKING and not (conversation.ask_safe or conversation.duress):
+        unproven = conversation.ask_safe or conversation.duress or owes_word(self._house.flow, conversation)
+        if kept and conversation.phase in _TALKING and not unproven:
             for parcel in await self._unit.outbox.release(case.id):
                 await later(self._unit, parcel, released="yes")
 

@@ -183,7 +183,8 @@ class Turns:
             await self._move(unit, stored, pseudonym, spoken.thread)
         turns = (stored.turns if stored else 0) + 1
         ringing = None
-        if _asks_for(HandOver, spoken.effects) and incoming.address.channel is ChannelName.VOICE:
+        by_phone = incoming.address.channel is ChannelName.VOICE and _asks_for(HandOver, spoken.effects)
+        if by_phone and house.patience.may_ring(pseudonym.value, house.world.now()):
             ringing = await self._connecting.ring(unit, await moment.report.case())
         calling = ringing.calling if ringing else None
         after = spoken.thread.but(envelope=moment.report.envelope, calling=calling)
