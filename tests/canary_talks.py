@@ -19,9 +19,9 @@ from tests.test_journeys import PHRASES, VALUES, cases, folded, says
 from tests.world import Desk, World
 from triage.levels import Level
 
-KEEPING = "bot.agreed:AgreedSpeech.answer"
+HEARING = "bot.agreed:AgreedSpeech.unasked"
 SAYING = "bot.takeover:TakeOver.write"
-BREAKS = (KEEPING, SAYING)  # what can break meanwhile
+BREAKS = (HEARING, SAYING)  # what can break meanwhile
 _PLAYED = "hi"  # callers in Hindi hear recordings
 VOICES = f"voices: {{{_PLAYED}: recorded}}\n"  # of line.yml
 _HEARD = ("safe", "way", "report.what", *("facts.where", *FACTS), "code.offer", "done")
@@ -52,11 +52,10 @@ async def agreed_words(line: Line, desk: Desk) -> None:
     await phone.receives(folded(says("safe")), within=PATIENCE)
     await _turns(phone, ("3", "language"), ("1", "way"), ("2", "report.what"), (story, "facts.where"))
     await _turns(phone, *(("9", question) for question in FACTS), ("4", "guard.offer"), ("1", "guard.word"))
-    line.breaks.at(KEEPING, check)  # Twilio hands it over again
     await _turns(phone, (check, "guard.forced"), (forced, "guard.agreed"), ("2", "done"))
     (code,) = cases(world) - before
     await _turns(phone, ("hello", "again.word"), (check.upper(), "after.what"), (forced, "duress.calm"))
-    calm = f"{planted.word('read over the shoulder')} asks who this is"
+    calm = f"{planted.word('read over the shoulder')} asks who this is, and what else it was that I have told you about her"
     await _turns(phone, (calm, "duress.calm"))
     await desk.do(code, "answer", text=f"Go to {planted.word('in an answer to the forced')} tonight.")
     state = "SELECT forced, level FROM cases WHERE code = %s"
@@ -70,6 +69,7 @@ async def agreed_words(line: Line, desk: Desk) -> None:
         await phone.receives(within=PATIENCE)
     await phone.text(check)
     assert _twin("after.what") not in (await phone.receives(within=PATIENCE)).text, "a guess too many"
+    line.breaks.at(HEARING, forced)  # Twilio hands it over again
     await _turns(phone, (forced, "duress.calm"))
     assert world.rows(state, code) == [(True, Level.EMERGENCY)]
 
