@@ -15,6 +15,7 @@ test: ## lint, format, types, doors and every test; HARBORLINE_REQUIRE=all: a mi
 
 bench: ## the benchmarks, against their peers; writes bench/results.md
 	@.ci/bootstrap test
+	@.venv/bin/python -m bench.pager
 	@.venv/bin/python -m bench $(ARGS)
 
 heads: ## train the embedded engine's heads again, from locales/*/nlu.yml

@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from bench import understanding
 from carriers.handset import Phone
 from tests.databases import Cluster, at
 from tests.world import World, open_world
@@ -52,6 +53,7 @@ async def main() -> None:
             rows += await _paging(world)
             rows += _memory(world)
     _write(rows)
+    print(understanding.write(*await understanding.tables()))
 
 
 def _cluster(directory: Path) -> Cluster:

@@ -37,13 +37,18 @@ class AgreedSpeech:
         self._house = house
 
     async def stretch(self, incoming: Incoming, reading: Reading, asked: WordAsked) -> Reading:
-        """The same reading, with the digest of what was said. One guess too many takes as long and is none."""
+        """The same reading, with the digest of what was said. One guess too many takes as long and is none.
+
+        Whoever floods waits among those who guess codes: their noise must not cover somebody else's duress word.
+        """
         house = self._house
         counts = house.patience.may_say(reading.pseudonym.value, house.world.now())
         key = house.vault.ring.service_key(_KEY)
         try:
-            said = await house.patience.slowly(partial(stretched, incoming.text, asked.salt, asked.effort, key))
+            work = partial(stretched, incoming.text, asked.salt, asked.effort, key)
+            said = await house.patience.slowly(work, word=not reading.flooding)
         except TimeoutError:  # more at once than this machine can derive: nobody's digest
+            house.counts["words_unheard"] += 1
             said = Stretched(salt=asked.salt, effort=asked.effort, digest=b"nobody's", usable=False)
         house.counts["words_limited"] += not counts
         return replace(reading, word=replace(said, counts=counts and not reading.flooding))

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from bot.desk import Desk
+from bot.feed import Feed
 from bot.front import front_routes, lock_down
 from bot.house import House
 from bot.jobs import Jobs
@@ -37,8 +38,9 @@ from console.setup import Setup
 from dialogs.conversation import Mode
 from dialogs.phrases import LOCALES, Phrases
 from understanding.rasa import Rasa
+from understanding.tongues import NAMES
 from understanding.understand import Understanding
-from vault.keys import read_key_ring
+from vault.keys import KeyRing, read_key_ring
 from vault.pseudonyms import Pseudonyms
 from vault.sealing import Effort
 from vault.unit import Vault, database_engine, job_app
@@ -80,7 +82,7 @@ async def open_house(settings: Settings, log: Log, *, world: World | None = None
         facts=line.facts(phrases.lexicon()),
         pager=Pager(line=line, world=world, phrases=phrases, console_url=settings.console_url),
         channels=_channels(settings, line),
-        recordings=Recordings(voice_folders(settings), line.recorded, settings.twilio_auth_token.encode()),
+        recordings=recordings_of(settings, line, ring),
     )
     try:
         async with jobs.open_async(), watching(house):
@@ -98,6 +100,11 @@ async def open_house(settings: Settings, log: Log, *, world: World | None = None
 def voice_folders(settings: Settings) -> tuple[Path, ...]:
     """Where recordings lie: the line's own, then the built-in ones."""
     return settings.harborline_home / "locales", LOCALES
+
+
+def recordings_of(settings: Settings, line: Line, ring: KeyRing) -> Recordings:
+    """What is played to callers. The phone service knows the account's token, so the addresses are keyed with ours."""
+    return Recordings(voice_folders(settings), line.recorded, ring.service_key("recordings"))
 
 
 def _channels(settings: Settings, line: Line) -> dict[ChannelName, Channel]:
@@ -131,7 +138,7 @@ def public_app(house: House) -> web.Application:
             if (route.method, route.path) not in seen:
                 seen.add((route.method, route.path))
                 app.router.add_routes([route])
-    app.add_routes(front_routes(house))
+    app.add_routes([*front_routes(house), Feed(house).route()])
     app.add_routes(house.recordings.routes())
     app.on_response_prepare.append(lock_down)
     return app
@@ -167,11 +174,13 @@ def console_app(house: House) -> web.Application:
         vault=house.vault,
         setup=Setup(
             line_name=house.line.name,
-            languages={t: locale.english for t, locale in house.phrases.locales.items()},
+            languages={**NAMES, **{t: locale.english for t, locale in house.phrases.locales.items()}},
             policy=house.line.triage,
             rota=house.pager.rota,
             retention=house.line.retention.policy,
             address=house.settings.console_url,
+            public_address=house.settings.public_url,
+            limits=house.line.rota.limits,
             secure_cookie=house.settings.console_url.startswith("https://"),
             time_zone=ZoneInfo(house.line.time_zone),
             questions=_questions(house.phrases, house, tag),

@@ -10,7 +10,20 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
-from bot import admin, commands, demo, doctor, evaluate, flows, keeping_commands, rehearse, staff, voice
+from bot import (
+    admin,
+    commands,
+    demo,
+    doctor,
+    evaluate,
+    flows,
+    keeping_commands,
+    learn,
+    rehearse,
+    rota_commands,
+    staff,
+    voice,
+)
 from bot.context import Context
 from bot.errors import CommandFailed
 from bot.logs import Log, quiet_libraries
@@ -27,6 +40,7 @@ class Command(NamedTuple):
     example: str
     runs: Callable[[Context], Coroutine[Any, Any, None]]
     arguments: Callable[[argparse.ArgumentParser], None]
+    more: tuple[str, ...] = ()  # examples of its other actions
 
 
 def _none(_: argparse.ArgumentParser) -> None:
@@ -68,12 +82,23 @@ def _staff(parser: argparse.ArgumentParser) -> None:
 
 
 def _rota(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("add", "show", "remove"))
-    parser.add_argument("name", nargs="?", help="the responder's name, as colleagues see it")
-    parser.add_argument("--languages", default="", metavar="TAGS", help="languages they speak: es,en")
-    parser.add_argument("--telegram", default="", metavar="CHAT", help="Telegram chat id")
-    parser.add_argument("--sms", default="", metavar="NUMBER", help="number for texts, +15551234567")
-    parser.add_argument("--voice", default="", metavar="NUMBER", help="number for calls, +15551234567")
+    add = parser.add_argument
+    add("action", choices=tuple(rota_commands.ACTIONS))
+    add("name", nargs="?", help="the responder's name, as colleagues see it; undo: an id; import: the file")
+    add("--languages", default="", metavar="TAGS", help="languages they speak: es,en")
+    add("--telegram", default=[], action="append", metavar="CHAT", help="Telegram chat id; may be repeated")
+    add("--sms", default=[], action="append", metavar="NUMBER", help="number for texts, +15551234567; may be repeated")
+    add("--voice", default=[], action="append", metavar="NUMBER", help="number for calls; may be repeated")
+    add("--order", default="", metavar="WAYS", help="their own order: voice,sms,voice-2")
+    add("--hours", default=[], action="append", metavar="HOURS", help='"mon-fri 08:00-20:00"; may be repeated')
+    add("--zone", default="", metavar="ZONE", help="their own time zone, Europe/Madrid; import: that of the file")
+    add("--skills", default="", metavar="SKILLS", help="what they are good at: minors,medical")
+    add("--coordinator", choices=("yes", "no"), help="is told when somebody cannot be reached before a shift")
+    add("--from", dest="begin", default="", metavar="MOMENT", help='override: "2026-12-24 18:00"; show: first day')
+    add("--until", dest="end", default="", metavar="MOMENT", help='override: "2026-12-25 09:00"')
+    add("--replaces", default="", metavar="NAME", help="override: who is stood in for")
+    add("--calendar", default="calendar", metavar="NAME", help="import: what the calendar is called")
+    add("--only-known", action="store_true", help="import: pass over events that name nobody")
 
 
 def _audit(parser: argparse.ArgumentParser) -> None:
@@ -86,6 +111,11 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=ENGINES, default="embedded")
     parser.add_argument("--out", metavar="FILE", help="write a line for every message here")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+def _learn(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("code", help="the case's code")
+    parser.add_argument("--by", required=True, metavar="NAME", help="the member who opens it and types both factors")
 
 
 def _rehearse(parser: argparse.ArgumentParser) -> None:
@@ -122,11 +152,30 @@ COMMANDS: Final[dict[str, Command]] = {
     "flows": Command("see and prove what a line asks and says", "harborline flows check --segments", flows.run, _flows),
     "voice": Command("recordings for callers", "harborline voice make --lang es", voice.run, _voice),
     "evaluate": Command("score messages in a file", "harborline evaluate texts.tsv --json", evaluate.run, _evaluate),
+    "learn": Command(
+        "turn a report that was judged wrongly into an example",
+        "harborline learn 482193 --by rosa",
+        learn.learn,
+        _learn,
+    ),
     "doctor": Command("check that everything is well", "harborline doctor", doctor.run, _none),
     "keys": Command("the key ring", "harborline keys init", keeping_commands.keys, _keys),
     "staff": Command("who may open cases", "harborline staff add rosa --by amina", staff.staff, _staff),
     "rota": Command(
-        "who is paged", "harborline rota add amina --languages es,en --sms +15551234567", admin.rota, _rota
+        "who is paged",
+        "harborline rota add amina --languages es,en --sms +15551234567",
+        rota_commands.rota,
+        _rota,
+        (
+            'harborline rota change amina --hours "mon-fri 08:00-20:00" --order voice,sms',
+            "harborline rota show --from 2026-12-21",
+            'harborline rota override bilal --replaces amina --from "2026-12-24 18:00" --until "2026-12-25 09:00"',
+            "harborline rota import december.ics --calendar nights",
+            "harborline rota undo nights",
+            "harborline rota feed amina",
+            "harborline rota unfeed amina",
+            "harborline rota remove amina",
+        ),
     ),
     "audit": Command("who did what, verified", "harborline audit verify export.json", admin.audit, _audit),
     "backup": Command(
@@ -143,8 +192,13 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="harborline", description="An anonymous multilingual reporting hotline.")
     subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
+        examples = [f"Example: {command.example}", *(f"         {example}" for example in command.more)]
         sub = subparsers.add_parser(
-            name, help=command.does, description=command.does.capitalize() + ".", epilog=f"Example: {command.example}"
+            name,
+            help=command.does,
+            description=command.does.capitalize() + ".",
+            epilog="\n".join(examples),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.arguments(sub)
     return top

@@ -164,16 +164,11 @@ async def whispered(
         return Answer(text="", language=language, expect=Expect.TALK)
     if not pressed and incoming.kind is not IncomingKind.PICKED_UP:  # no key: a machine, or somebody who cannot
         return Answer(text="", language=language, expect=Expect.NOTHING)
-    known = case.language in house.phrases.locales
     values = {
         "line": house.line.name,
         "level": house.phrases.text(f"level.{case.level.word}", language, Mode.PLAIN, {}),
         "code": ", ".join(case.code),
-        "language": (
-            house.phrases.locales[case.language].name
-            if known
-            else house.phrases.text("page.language_unknown", language, Mode.PLAIN, {})
-        ),
+        "language": house.pager.named(case.language, language),
     }
     return Answer(text=house.phrases.text("page.whisper", language, Mode.PLAIN, values), language=language)
 

@@ -1,15 +1,19 @@
 """What the console asks of the house: staff's words on their way within the person's rule, and the pager's news."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.contact import Fate, fate, later, next_moment
 from bot.house import House
+from bot.readiness import note
 from bot.takeover import TakeOver
 from channels.messages import ChannelName
 from console.actions import Held, Presence
+from dialogs.lexicon import normal
 from triage.levels import Level
 from vault.cases import Case, Entry
 from vault.delivery import OutboxKind, OutboxState
@@ -82,6 +86,13 @@ class Desk:
         if level >= Level.HIGH:
             await self.house.pager.urgent(unit, case)
 
+    async def swapped(self, unit: Unit, about: Sequence[str], *, start: datetime, member: Member) -> None:
+        """A short note to each of them, but not to whoever did it."""
+        mine = await _as_responder(unit, member)
+        for person in await unit.responders.all():
+            if str(person.id) in about and str(person.id) != mine:
+                await note(self.house, unit, person, "page.shift_changed", about=person, at=start)
+
 
 _STATES: Final = {Fate.SEND: OutboxState.WAITING, Fate.HOLD: OutboxState.HELD, Fate.LEAVE: OutboxState.LEFT}
 _UNREACHABLE: Final = (
@@ -92,5 +103,5 @@ _UNREACHABLE: Final = (
 
 async def _as_responder(unit: Unit, member: Member) -> str:
     """The responder of the same name, or "": one human with two hats counts once, where two people are needed."""
-    name = member.name.casefold()
-    return next((str(r.id) for r in await unit.responders.all() if r.name.casefold() == name), "")
+    name = normal(member.name)
+    return next((str(r.id) for r in await unit.responders.all() if normal(r.name) == name), "")

@@ -18,14 +18,15 @@ from bot.flows import proven
 from bot.house import House
 from bot.keeping import findings as keeping_findings
 from bot.recordings import found, placeholders
+from bot.rota_show import rota_findings
 from bot.script import Script
 from bot.voice import words_of
 from channels.messages import ChannelName
 from channels.voice import Voice
 from dialogs.marked import BadFile
-from triage.rota import gaps
 from vault.delivery import HeldCopies
 from vault.errors import NoKeyRing
+from vault.reach import reach
 from vault.unit import DATABASE_AWAY
 
 _CLOCK: Final = timedelta(seconds=5)
@@ -68,6 +69,7 @@ async def examine(house: House) -> AsyncIterator[Finding]:
             teams, responders = await unit.cases.teams(), await unit.responders.all()
             copies = await unit.copies.by_channel()
             rota = await house.pager.rota(unit)
+            reached = await reach(unit.alerts, unit.readiness, unit.transaction.now)
             failed = await unit.jobs.failed()
             workers = await unit.jobs.workers()
             moving, sheets = await unit.teams.left(), await unit.recovery.printed()
@@ -80,10 +82,8 @@ async def examine(house: House) -> AsyncIterator[Finding]:
     yield Finding("clock", "" if off < _CLOCK else "This machine and the database differ: synchronise their clocks.")
     yield Finding("staff", "" if teams else "Nobody can open a case: harborline staff add NAME.")
     yield Finding("responders", "" if responders else "Nobody can be paged: harborline rota add NAME --sms NUMBER.")
-    week = gaps(rota, datetime.now(UTC), datetime.now(UTC) + timedelta(days=7))
-    yield Finding(
-        "on call", f"{len(week)} stretches of next week have nobody: see on_call in line.yml." if week else ""
-    )
+    for what, remedy in rota_findings(house, rota, reached, datetime.now(UTC)):
+        yield Finding(what, remedy)
     yield Finding("team key", f"{moving} cases still open with an old one: harborline staff regrant." if moving else "")
     yield Finding("recovery sheets", "" if sheets else "None is printed: harborline staff recovery-print.")
     yield Finding(f"workers: {workers}", "" if workers else "None is alive, so no page goes out: harborline worker.")

@@ -9,16 +9,8 @@ from bot.errors import CommandFailed
 from triage.assess import assess
 from triage.policy import TriagePolicy
 from understanding.meaning import Meaning
-from understanding.training.evaluate import (
-    NotThisEngine,
-    TableError,
-    as_json,
-    as_text,
-    measure,
-    predict,
-    read_table,
-    write_predictions,
-)
+from understanding.training.evaluate import NotThisEngine, TableError, predict, read_table, write_predictions
+from understanding.training.measure import as_json, as_text, measure
 
 
 async def run(context: Context) -> None:
@@ -28,7 +20,7 @@ async def run(context: Context) -> None:
         raise CommandFailed("RASA_URL is empty: start a Rasa (.ci/rasa serve) and set its address.", status=2)
     try:
         rows = read_table(Path(arguments.file))
-        predictions = await predict(rows, engine=arguments.engine, level_of=_level, rasa_url=rasa_url)
+        predictions = await predict(rows, engine=arguments.engine, level_of=_level, rasa_url=rasa_url, progress=_told)
     except TableError as error:
         raise CommandFailed(f"The file cannot be evaluated: {error}", status=2) from None
     except NotThisEngine as error:
@@ -39,6 +31,15 @@ async def run(context: Context) -> None:
         write_predictions(Path(arguments.out), rows, predictions)
     measures = measure(rows, predictions)
     sys.stdout.write((json.dumps(as_json(measures), indent=1) if arguments.json else as_text(measures)) + "\n")
+
+
+_EVERY = 200  # rows between two lines of progress: about five seconds
+
+
+def _told(done: int, of: int) -> None:
+    """Progress on standard error, so that the summary can still be piped; nothing for what takes a moment."""
+    if of > _EVERY and (done % _EVERY == 0 or done == of):
+        sys.stderr.write(f"{done} of {of} messages read\n")
 
 
 _POLICY = TriagePolicy()

@@ -1,7 +1,7 @@
 """What is done later, by name: the tasks of procrastinate, in queues of their own so that tidying never delays a page.
 
-Arguments are ids only. What a task does is in sending.py, erasing.py, chats.py, takeover.py, rest.py and keeping.py;
-what is here looks after alerts, unread words and other workers' jobs.
+Arguments are ids only. What a task does is in sending.py, erasing.py, chats.py, takeover.py, rest.py, keeping.py,
+lookout.py and heartbeat.py; what is here looks after alerts, unread words and other workers' jobs.
 """
 
 import uuid
@@ -15,8 +15,11 @@ import procrastinate
 
 from bot.chats import Chats
 from bot.erasing import Erasing
+from bot.heartbeat import Heartbeat
 from bot.house import House
 from bot.keeping import Keeping
+from bot.lookout import Lookout
+from bot.readiness import look
 from bot.report import reasons_entry
 from bot.rest import rest
 from bot.sending import Sending
@@ -37,11 +40,13 @@ QUEUES: Final = {URGENT: 10, TALK: 10, READ: 2, TIDY: 4}
 # What a task does not expect, such as a database that went away, is tried again for about an hour; then the job
 # counts as failed, and doctor and /metrics show it.
 _AGAIN: Final = procrastinate.RetryStrategy(max_attempts=80, wait=1, linear_wait=1)
+_LOOKS: Final = 10  # seconds between two looks; the first of a minute asks for the heartbeat
 _STALLED: Final = 20.0  # seconds without a worker's heartbeat
 _READ_BUDGET: Final = 10.0  # seconds: nobody waits for this one
 _READ_AGAIN: Final = timedelta(seconds=15)
 _READ_TRIES: Final = 240  # an hour: then a human has long been asked to read it
 _REPEATS: Final = timedelta(hours=2)  # stored times are rounded down to the hour: at least one hour is kept
+_SHIFTS: Final = timedelta(days=31)
 
 
 Look = Callable[[Unit, uuid.UUID], Awaitable[None]]
@@ -58,7 +63,7 @@ class Jobs:
         sending, erasing, chats = Sending(self._house), Erasing(self._house), Chats(self._house)
         queues: dict[str, tuple[Callable[..., Awaitable[None]], ...]] = {
             URGENT: (sending.page, self.wake),
-            TALK: (sending.deliver, TakeOver(self._house).attend),
+            TALK: (sending.deliver, sending.ask_ready, TakeOver(self._house).attend),
             READ: (self.read,),
             TIDY: (self.rest, erasing.erase_copy, chats.erase_chat),
         }
@@ -68,6 +73,10 @@ class Jobs:
         # The sixth field is seconds: whatever lost its wake-up is found within ten.
         look = app.task(name="look", queue=URGENT, queueing_lock="look")(self.look)
         app.periodic(cron="* * * * * */10")(look)
+        before = app.task(name="before_shifts", queue=TIDY, queueing_lock="before_shifts")(self.before_shifts)
+        app.periodic(cron="* * * * *")(before)
+        app.task(name="beat", queue=URGENT)(Heartbeat(self._house).beat)  # not tried again: another follows
+        Lookout(self._house, URGENT).register(app)
         hourly = {7: self.tidy, 27: erasing.sweep, 37: chats.sweep_chats, 47: erasing.compare}
         for minute, work in hourly.items():
             name = work.__name__
@@ -92,12 +101,13 @@ class Jobs:
         async with house.vault.unit() as unit:
             ringing = await unit.alerts.ringing()
             overdue = await unit.cases.overdue(house.pager.unread_before(unit.transaction.now))
-        for alert in ringing:
-            await self._one(house.pager.tick, alert.id)
-        for case_id in overdue:
-            await self._one(house.pager.backstop, case_id)
+        well = [await self._one(house.pager.tick, alert.id) for alert in ringing]
+        well += [await self._one(house.pager.backstop, case_id) for case_id in overdue]
+        if house.settings.heartbeat_url and timestamp % 60 < _LOOKS and all(well):
+            async with house.vault.unit() as unit:
+                await unit.jobs.later("beat")
 
-    async def _one(self, act: Look, subject: uuid.UUID) -> None:
+    async def _one(self, act: Look, subject: uuid.UUID) -> bool:
         """One alert or case in a unit of its own: a broken one must not keep the others from being looked at."""
         house = self._house
         try:
@@ -106,6 +116,8 @@ class Jobs:
         except Exception as error:
             house.counts["look_failed"] += 1
             house.log.failure("look.failed", error)
+            return False
+        return True
 
     # Reading late, resting ---------------------------------------------------------------------------------
 
@@ -145,9 +157,16 @@ class Jobs:
         """A conversation has fallen silent: file what was said."""
         await rest(self._house, bytes.fromhex(thread), int(turns))
 
+    async def before_shifts(self, timestamp: int) -> None:
+        """Every minute: ask whose shift begins soon, and tell of whoever did not answer."""
+        await look(self._house)
+
     async def tidy(self, timestamp: int) -> None:
-        """Every hour: forget answers nobody asks for again, and jobs that are done."""
+        """Every hour: forget answers nobody asks for again, shifts of last month, and jobs that are done."""
         house = self._house
         async with house.vault.unit() as unit:
+            last_month = unit.transaction.now - _SHIFTS
+            await unit.rota_changes.forget_before(last_month)
+            await unit.readiness.forget_before(last_month)
             await unit.messages.forget_answers_before(unit.transaction.now - _REPEATS)
         await house.vault.jobs.job_manager.delete_old_jobs(nb_hours=1)

@@ -4,14 +4,14 @@ No secrets and no staff numbers are in it: responders' contacts are kept, locked
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from datetime import date, time, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from bot.calendar import Layer, RotaPolicy, Settings, Standing, Zone, check_layers
 from dialogs.conversation import Mode
 from dialogs.covers import Cover
 from dialogs.lexicon import Lexicon
@@ -19,7 +19,6 @@ from dialogs.line import LineFacts
 from dialogs.marked import load, utf8
 from triage.policy import TriagePolicy
 from triage.review import CaseState
-from triage.rota import Responder, Rota, Rotation
 from vault.epochs import EpochPolicy
 from vault.retention import Policy
 
@@ -40,23 +39,7 @@ def _numbers(value: Any) -> Any:
     return value
 
 
-def _known_zone(name: str) -> str:
-    """The name of a time zone. Checked at start: at night it would stop a page."""
-    try:
-        ZoneInfo(name)
-    except (OSError, LookupError, ValueError):
-        raise ValueError("no time zone has this name: use one such as Europe/Madrid") from None
-    return name
-
-
-Zone = Annotated[str, AfterValidator(_known_zone)]
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Numbers(_Settings):
+class Numbers(Settings):
     """The line's own addresses, as people know them."""
 
     sms: Number = ""
@@ -64,20 +47,10 @@ class Numbers(_Settings):
     telegram: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{0,32}$")] = ""
 
 
-class Layer(_Settings):
-    """One layer of the on-call calendar; `members` are names given to `harborline rota add`."""
-
-    members: tuple[str, ...] = Field(min_length=1)
-    start: date
-    handover: time = time(9)
-    days: Annotated[int, Field(ge=1, le=366)] = 7
-    time_zone: Zone = "UTC"
-
-
 Days = Annotated[int, Field(ge=1, le=3650)]
 
 
-class CaseDays(_Settings):
+class CaseDays(Settings):
     """How many days after the last change a case in each state is erased. None: never by the calendar."""
 
     draft: Days | None = 30
@@ -88,7 +61,7 @@ class CaseDays(_Settings):
     withdrawn: Days | None = 1
 
 
-class Retention(_Settings):
+class Retention(Settings):
     """What is forgotten when."""
 
     epoch_days: Annotated[int, Field(ge=1, le=366)] = 30
@@ -110,7 +83,7 @@ class Retention(_Settings):
         )
 
 
-class Line(_Settings):
+class Line(Settings):
     """One hotline."""
 
     name: Annotated[str, Field(min_length=1, max_length=40)]
@@ -125,9 +98,10 @@ class Line(_Settings):
     time_zone: Zone = "UTC"
     idle_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
     live_minutes: Annotated[int, Field(ge=1, le=240)] = 15
-    voices: dict[Tag, Literal["provider", "recorded"]] = {}
+    voices: dict[Tag, Literal["provider", "recorded"]] = Field(default_factory=dict)
     triage: Annotated[TriagePolicy, BeforeValidator(_numbers)] = TriagePolicy()
     on_call: tuple[Layer, ...] = ()
+    rota: RotaPolicy = RotaPolicy()
     retention: Retention = Retention()
 
     @model_validator(mode="after")
@@ -138,6 +112,16 @@ class Line(_Settings):
         if strange:
             raise ValueError(f"voices names {', '.join(strange)}: add it to languages, or take it out")
         return self
+
+    @model_validator(mode="after")
+    def _holidays_name_layers(self) -> Self:
+        check_layers(self.on_call, self.rota.holidays)
+        return self
+
+    @property
+    def standing(self) -> Standing:
+        """Its on-call calendar, before anybody swapped anything."""
+        return Standing(layers=self.on_call, policy=self.rota)
 
     @property
     def recorded(self) -> frozenset[str]:
@@ -155,25 +139,6 @@ class Line(_Settings):
             mode=self.mode,
             lexicon=lexicon,
         )
-
-    def rota(self, responders: Sequence[Responder]) -> Rota:
-        """The calendar over the people there are. A name that is not enrolled is left out of its layer."""
-        ids = {r.name.casefold(): r.id for r in responders}
-        layers = []
-        for number, layer in enumerate(self.on_call):
-            members = tuple(ids[m.casefold()] for m in layer.members if m.casefold() in ids)
-            if members:
-                layers.append(
-                    Rotation(
-                        id=f"layer-{number + 1}",
-                        members=members,
-                        start=layer.start,
-                        handover=layer.handover,
-                        days=layer.days,
-                        time_zone=layer.time_zone,
-                    )
-                )
-        return Rota(responders=tuple(responders), layers=tuple(layers))
 
 
 def read_line(path: Path) -> Line:

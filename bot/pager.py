@@ -6,12 +6,14 @@ pages and their jobs are one fact.
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
 
+from bot.calendar import contact_of, responder
 from bot.line import Line
 from bot.world import World
-from channels.messages import Answer, Expect
+from channels.messages import Answer, Choice, Expect
 from dialogs.conversation import Mode
 from dialogs.lexicon import normal
 from dialogs.phrases import Phrases
@@ -20,6 +22,7 @@ from triage.alerts import (
     Acknowledged,
     Action,
     Alert,
+    AlertState,
     Closed,
     ConsoleAlarm,
     Event,
@@ -34,17 +37,25 @@ from triage.alerts import (
     Tick,
     TimedOut,
     WakeAt,
+    Worked,
 )
 from triage.escalation import new_alert, step
 from triage.levels import Level
 from triage.policy import When
-from triage.rota import Method, MethodKind, Responder, Rota
+from triage.review import WORK
+from triage.rota import MethodKind, Rota
+from understanding.tongues import NAMES
 from vault import paging
 from vault.cases import Case
 from vault.delivery import OutboxKind
 from vault.errors import NotFound
 from vault.paging import StoredAlert, StoredResponder
 from vault.unit import Unit
+
+BACK: Final = timedelta(days=8)
+AHEAD: Final = timedelta(days=62)
+STILL: Final = "still"  # a button's first part; and the method of a page that only asks, by a call
+_MINUTE: Final = timedelta(seconds=59)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,22 +152,31 @@ class Pager:
         await self.urgent(unit, case)
 
     async def rota(self, unit: Unit) -> Rota:
-        """Who can be paged now: the calendar of line.yml over the people in the vault."""
-        return self.line.rota(tuple(_responder(r) for r in await unit.responders.all()))
+        """Who can be paged: the calendar of line.yml, and what changes it, over the people in the vault.
+
+        As far as anybody looks: from last week to two months ahead.
+        """
+        now = unit.transaction.now
+        people = tuple(responder(r, self.line.time_zone) for r in await unit.responders.all())
+        return self.line.standing.rota(people, await unit.rota_changes.between(now - BACK, now + AHEAD))
 
     async def _apply(self, unit: Unit, alert_id: uuid.UUID, event: Event, *, acting: str = "") -> TellResponder:
         """One step of the machine: keep it, then note what it asks for. Gives what the acting person is told."""
         stored = await unit.alerts.get(alert_id)  # locked: two events of one alert never overtake each other
         machine = Alert.from_json(stored.machine)
-        rota = await self.rota(unit)
-        after, actions = step(
-            machine,
-            self.line.triage,
-            rota,
-            event,
-            unit.transaction.now,
-            new_id=lambda: str(self.world.new_id()),
-        )
+        rota, after = await self.rota(unit), machine
+        actions: tuple[Action, ...] = ()
+        worked = await self._worked(unit, stored, machine) if isinstance(event, TimedOut | Tick) else None
+        for happened in (worked, event) if worked else (event,):
+            after, more = step(
+                after,
+                self.line.triage,
+                rota,
+                happened,
+                unit.transaction.now,
+                new_id=lambda: str(self.world.new_id()),
+            )
+            actions = (*actions, *more)
         await unit.alerts.save(
             StoredAlert(id=stored.id, case_id=stored.case_id, ringing=after.live, machine=after.to_json())
         )
@@ -170,12 +190,24 @@ class Pager:
             await unit.queue_changed()
         return told
 
+    async def _worked(self, unit: Unit, stored: StoredAlert, machine: Alert) -> Worked | None:
+        """What was done about a case since somebody took it, as far as the audit trail tells; asked only when it
+        matters. The trail knows minutes: what was done within one counts as done at its end."""
+        if machine.state is not AlertState.ACKNOWLEDGED or machine.acked_at is None:
+            return None
+        case, now = await unit.cases.get(stored.case_id), unit.transaction.now
+        settled = case.state not in WORK or not (case.waits or case.unread)
+        at = await unit.audit.worked_on(case.code, machine.acked_at)
+        if at is None and not settled:
+            return None
+        return Worked(at=min(now, at + _MINUTE) if at else now, settled=settled)
+
     async def _act(self, unit: Unit, stored: StoredAlert, action: Action) -> None:
         match action:
-            case PageResponder(page=page, responder=responder, method=method):
-                await self._page(unit, stored, page, uuid.UUID(responder), method.kind)
+            case PageResponder(page=page, method=method):
+                await self._page(unit, stored, page, method.kind, contact_of(method))
             case PageOutside(page=page):
-                await self._page(unit, stored, page, None, MethodKind.VOICE)
+                await self._page(unit, stored, page, MethodKind.VOICE)
             case WakeAt(at=at, timer=timer):
                 await unit.jobs.later("wake", at=at, alert=str(stored.id), timer=str(timer))
             case TellResponder():
@@ -186,21 +218,33 @@ class Pager:
                 await unit.queue_changed()
 
     async def _page(
-        self, unit: Unit, stored: StoredAlert, page: str, responder: uuid.UUID | None, kind: MethodKind
+        self,
+        unit: Unit,
+        stored: StoredAlert,
+        page: str,
+        kind: MethodKind,
+        to: tuple[uuid.UUID | None, str] = (None, ""),
     ) -> None:
-        await unit.alerts.add_page(uuid.UUID(page), stored.id, responder, kind)
+        await unit.alerts.add_page(uuid.UUID(page), stored.id, to[0], kind, contact=to[1])
         await unit.jobs.later("page", page=page)
 
     async def _tell(self, unit: Unit, stored: StoredAlert, told: TellResponder) -> None:
-        """Send a note by the quietest written method that the person has."""
+        """Send a note by the quietest written method that the person has. A question also rings, if it has to."""
         if told.responder == OUTSIDE:
             return
         found = await unit.responders.get(uuid.UUID(told.responder))
         contact = found and (found.contact("telegram") or found.contact("sms"))
         if not found or not contact:
+            if found and told.what is Tell.STILL_ON_IT and found.contact("voice"):
+                page = self.world.new_id()
+                await unit.alerts.add_page(page, stored.id, found.id, STILL)
+                await unit.jobs.later("page", page=str(page))
             return
         case = await unit.cases.get(stored.case_id)
         answer = await self.told(unit, case, found, told)
+        if told.what is Tell.STILL_ON_IT and contact.method == "telegram":
+            label = self.phrases.text("page.still_button", answer.language, Mode.PLAIN, {})
+            answer = replace(answer, choices=(Choice(id=f"{STILL}:{stored.id}", key="", label=label),))
         parcel = await unit.outbox.put(OutboxKind.RESPONDER, contact.method, contact.value, answer.to_json())
         await unit.jobs.later("deliver", parcel=str(parcel))
 
@@ -225,6 +269,12 @@ class Pager:
         names |= {str(m.id): m.name for m in await unit.members.all()}
         return ", ".join(names.get(h, h) for h in holders if h != asking)
 
+    def named(self, tag: str, language: str) -> str:
+        """A report's language by its own name; in English where the line does not speak it."""
+        if locale := self.phrases.locales.get(tag):
+            return locale.name
+        return NAMES.get(tag) or self.phrases.text("page.language_unknown", language, Mode.PLAIN, {})
+
     def language(self, responder: StoredResponder | None) -> str:
         """The language a responder is written to: their first that the line has."""
         spoken = responder.languages if responder else ()
@@ -240,6 +290,16 @@ class Pager:
         stored = await unit.alerts.of_case(case.id)
         return stored.id if stored else None
 
+    async def ringing_for(self, unit: Unit, responder: StoredResponder) -> tuple[str, ...]:
+        """Codes of what rings now and this responder does not have, those they were paged for first."""
+        found: list[tuple[bool, str]] = []
+        for stored in await unit.alerts.ringing():
+            machine = Alert.from_json(stored.machine)
+            if str(responder.id) not in machine.acks:
+                case = await unit.cases.get(stored.case_id)
+                found.append((all(p.responder != str(responder.id) for p in machine.pages), case.code))
+        return tuple(code for _, code in sorted(found))
+
 
 _TOLD = {
     Tell.TAKEN: "page.taken",
@@ -248,6 +308,8 @@ _TOLD = {
     Tell.STOOD_DOWN: "page.not_yours",
     Tell.RAISED: "page.raised",
     Tell.CLOSED: "page.late",
+    Tell.STILL_ON_IT: "page.still",
+    Tell.LAPSED: "page.lapsed",
 }
 
 _STORED = {
@@ -258,12 +320,3 @@ _STORED = {
     PageState.DELIVERED: paging.PageState.DELIVERED,
     PageState.ANSWERED: paging.PageState.ANSWERED,
 }
-
-
-def _responder(stored: StoredResponder) -> Responder:
-    return Responder(
-        id=str(stored.id),
-        name=stored.name,
-        languages=stored.languages,
-        methods=tuple(Method(kind=MethodKind(c.method), contact=f"{stored.id}/{c.method}") for c in stored.contacts),
-    )

@@ -41,6 +41,9 @@ HONEST: Final = 3
 AT_ONCE: Final = 2
 """Derivations at once. Each fills a CPU and 32 MiB; the other threads stay free for whoever is not trying a code."""
 
+WORDS_AT_ONCE: Final = 1
+"""Agreed words have a place of their own: a flood of guesses at codes must not keep a duress word from being heard."""
+
 QUEUE: Final = 5.0
 """Seconds a try waits for its turn; a provider hangs up after fifteen, and the rest of the turn needs some."""
 
@@ -99,6 +102,7 @@ class Patience:
         self._shared = Buckets(SHARED, 1)
         self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
         self._slow = asyncio.Semaphore(AT_ONCE)
+        self._slow_words = asyncio.Semaphore(WORDS_AT_ONCE)
 
     def judge(self, who: bytes, event: str, now: datetime, *, guess: bool) -> Verdict:
         """Count one event of a sender; `guess`: it holds what could be a return code.
@@ -126,11 +130,13 @@ class Patience:
             return True
         return left > 0 and self._shared.take(_EVERYBODY, now) > 0
 
-    async def slowly(self, work: Callable[[], T]) -> T:
-        """Do this in a thread, AT_ONCE at a time. Raises TimeoutError when its turn does not come within QUEUE."""
+    async def slowly(self, work: Callable[[], T], *, word: bool = False) -> T:
+        """Do this in a thread, AT_ONCE at a time; `word`: in the place of agreed words. Raises TimeoutError when its
+        turn does not come within QUEUE."""
+        places = self._slow_words if word else self._slow
         async with asyncio.timeout(QUEUE):
-            await self._slow.acquire()
+            await places.acquire()
         try:
             return await asyncio.to_thread(work)
         finally:
-            self._slow.release()
+            places.release()

@@ -142,7 +142,7 @@ class Report:
     async def _open(self) -> Case:
         unit, incoming = self._unit, self._incoming
         case = await unit.cases.open(
-            language=self._conversation.language,
+            language=self._conversation.language or self._conversation.tongue,
             channel=incoming.address.channel,
             level=Level.INFORMATION,
             dice=self._house.world.dice,
@@ -169,7 +169,7 @@ class Report:
             text=text,
             step=kept.step,
             choice=kept.choice,
-            language=self._house.line.default_language if kept.choice else conversation.language,
+            language=self._house.line.default_language if kept.choice else conversation.tongue or conversation.language,
             channel=incoming.address.channel,
             media=incoming.media,
             earlier=not self._is_newest(case),
@@ -180,7 +180,7 @@ class Report:
             unread=True,
             waits=True,
             waits_since=case.waits_since if case.waits and case.waits_since else self._unit.transaction.minute,
-            language=conversation.language or case.language,
+            language=conversation.language or conversation.tongue or case.language,
         )
         await self._unit.queue_changed()
 

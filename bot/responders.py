@@ -9,8 +9,12 @@ from typing import Final
 
 from bot.connecting import CONNECT, whispered
 from bot.house import House
+from bot.notices import Trouble, notice
+from bot.pager import STILL
+from bot.readiness import answered
 from channels.messages import Answer, ChannelName, Choice, Expect, Incoming, IncomingKind
 from dialogs.conversation import Mode
+from dialogs.lexicon import normal
 from triage.alerts import OUTSIDE
 from triage.rota import MethodKind
 from vault.cases import Case
@@ -20,7 +24,15 @@ from vault.unit import Unit
 
 TAKE: Final = "take"  # a page's button, and the key 1 on a call
 _KEY: Final = "1"
-_RUNG: Final = {CONNECT: MethodKind.VOICE.value}  # a page's method, where it is not that of the contact it went to
+_RUNG: Final = {CONNECT: MethodKind.VOICE.value, STILL: MethodKind.VOICE.value}
+"""A page's method, where it is not that of the contact it went to."""
+
+_MOST_CODES: Final = 5  # as many as a text holds in every language
+
+# Words with which a phone turns our texts off and on again, as Twilio documents them: it obeys them before we hear of
+# it (https://help.twilio.com/articles/223134027). Error 21610 tells the same when we next send.
+_STOP: Final = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"})
+_START: Final = frozenset({"start", "unstop", "yes"})
 
 
 class Responders:
@@ -33,6 +45,9 @@ class Responders:
         """The answer to a responder, or None when this is no responder's doing."""
         if incoming.kind is IncomingKind.DIALLED:  # a caller's step, though it carries a page's reference back
             return None
+        ready = await answered(self._house, unit, incoming)
+        if ready is not None:
+            return ready
         page = await self._page(unit, incoming)
         if page is not None and await self._was_sent_to(unit, page, incoming):
             return await self._on_page(unit, incoming, page)
@@ -43,10 +58,42 @@ class Responders:
             return self._say(responder, "page.ready", Expect.NOTHING, line=self._house.line.name)
         if incoming.kind in {IncomingKind.HANGUP, IncomingKind.SILENCE, IncomingKind.PICKED_UP}:
             return self._say(responder, "page.unknown_code", Expect.NOTHING)
-        meant = await self._house.pager.meant(unit, incoming.text)
-        if meant is None:
+        return await self._written(unit, incoming, responder)
+
+    async def _written(self, unit: Unit, incoming: Incoming, responder: StoredResponder) -> Answer:
+        """What a responder wrote, pressed or keyed by themselves: a code, STOP, or something we cannot read."""
+        spoken = incoming.address.channel is ChannelName.VOICE
+        word = normal(incoming.text)
+        if incoming.address.channel is ChannelName.SMS and word in _STOP | _START:
+            return await self._texts(unit, responder, on=word in _START)
+        meant = await self._asked(unit, incoming) or await self._house.pager.meant(unit, incoming.text)
+        if meant is not None:
+            return await self._take(unit, meant, responder, spoken=spoken)
+        codes = (await self._house.pager.ringing_for(unit, responder))[:_MOST_CODES]
+        if not codes:
             return self._say(responder, "page.unknown_code", Expect.NOTHING)
-        return await self._take(unit, meant, responder, spoken=False)
+        phrase, expect = ("page.which_voice", Expect.CODE) if spoken else ("page.which", Expect.NOTHING)
+        return self._say(
+            responder, phrase, expect, codes=("; " if spoken else ", ").join(map(_spelled, codes) if spoken else codes)
+        )
+
+    @staticmethod
+    async def _asked(unit: Unit, incoming: Incoming) -> uuid.UUID | None:
+        """The alert whose "still on it?" this button answers."""
+        first, _, rest = incoming.text.partition(":")
+        if incoming.kind is not IncomingKind.CHOICE or first != STILL:
+            return None
+        try:
+            return (await unit.alerts.get(uuid.UUID(rest))).id
+        except (ValueError, NotFound):
+            return None
+
+    async def _texts(self, unit: Unit, responder: StoredResponder, *, on: bool) -> Answer:
+        """They turned our texts off, or on again. They stay on the rota, other methods go on, and somebody is told."""
+        trouble = Trouble.RESUMED if on else Trouble.STOPPED
+        await notice(self._house, unit, trouble, about=str(responder.id), name=responder.name)
+        phrase = "page.ready" if on else "page.stopped"
+        return self._say(responder, phrase, Expect.NOTHING, line=self._house.line.name)
 
     async def _page(self, unit: Unit, incoming: Incoming) -> StoredPage | None:
         """The page that this event answers, by our reference in a call's address or a button's id."""
@@ -63,7 +110,7 @@ class Responders:
         if page.responder_id is None:
             return incoming.address.value == self._house.line.triage.outside_number
         responder = await unit.responders.get(page.responder_id)
-        contact = responder.contact(_RUNG.get(page.method, page.method)) if responder else None
+        contact = responder.contact(_RUNG.get(page.method, page.method), page.contact) if responder else None
         return contact is not None and contact.value == incoming.address.value
 
     async def _on_page(self, unit: Unit, incoming: Incoming, page: StoredPage) -> Answer:
@@ -78,7 +125,10 @@ class Responders:
             return self._say(
                 responder, "page.again", Expect.ANYTHING if again else Expect.NOTHING, code=_spelled(case.code)
             )
-        return await self._take(unit, page.alert_id, responder, spoken=spoken)
+        # One phone is one human, though it stand in two places: as the outside number and as somebody's own.
+        address = incoming.address
+        owner = responder or await unit.responders.by_address(address.channel, address.value)
+        return await self._take(unit, page.alert_id, owner, spoken=spoken)
 
     async def _take(
         self, unit: Unit, alert_id: uuid.UUID, responder: StoredResponder | None, *, spoken: bool
@@ -97,17 +147,15 @@ class Responders:
 def page_answer(house: House, case: Case, page: StoredPage, responder: StoredResponder | None) -> Answer:
     """The page itself: code, level, language and a link; never a word of the report, on no method."""
     language = house.pager.language(responder)
+    if page.method == STILL:
+        text = house.phrases.text("page.still_voice", language, Mode.PLAIN, {"code": _spelled(case.code)})
+        return Answer(text=text, language=language)
     spoken = page.method == MethodKind.VOICE
-    known = case.language in house.phrases.locales
     values = {
         "line": house.line.name,
         "level": house.phrases.text(f"level.{case.level.word}", language, Mode.PLAIN, {}),
         "code": _spelled(case.code) if spoken else case.code,
-        "language": (
-            house.phrases.locales[case.language].name
-            if known
-            else house.phrases.text("page.language_unknown", language, Mode.PLAIN, {})
-        ),
+        "language": house.pager.named(case.language, language),
         "link": f"{house.settings.console_url}/cases/{case.code}",
     }
     text = house.phrases.text("page.voice" if spoken else "page.text", language, Mode.PLAIN, values)

@@ -14,16 +14,22 @@ from bot.afterwards import CHAT, soon
 from bot.connecting import RING, is_rung
 from bot.contact import Fate, fate, later, leave, next_moment, staff_answer
 from bot.house import House
+from bot.notices import Trouble, notice
+from bot.pager import STILL
+from bot.readiness import question
 from bot.responders import page_answer
 from channels.messages import Address, Answer, ChannelName, Delivery, DeliveryState, Outgoing, SendError
-from triage.alerts import PageState
+from triage.alerts import OUTSIDE, Alert, AlertState, PageState
+from triage.rota import MethodKind
 from vault.delivery import OutboxKind, OutboxState, Parcel
 from vault.errors import NotFound
 from vault.paging import StoredPage
+from vault.rota import Ready
 from vault.unit import Unit
 
 _DELAYS: Final = (2, 5, 15, 60, 300, 900, 3600)  # seconds between tries of a delivery
 _MOST_TRIES: Final = 30
+_ASK_AGAIN: Final = timedelta(minutes=1)
 
 _PAGE_STATES: Final[Mapping[DeliveryState, PageState]] = {
     DeliveryState.ACCEPTED: PageState.ACCEPTED,
@@ -37,6 +43,22 @@ _PARCEL_STATES: Final[Mapping[DeliveryState, OutboxState]] = {
     DeliveryState.ANSWERED: OutboxState.REACHED,
     DeliveryState.FAILED: OutboxState.FAILED,
 }
+
+_BLOCKED: Final = 21610  # the receiver wrote STOP: https://www.twilio.com/docs/api/errors/21610
+
+
+def sent_by(page: StoredPage) -> str:
+    """The channel of a page. Asking whoever has a case, by telephone, is a call."""
+    return MethodKind.VOICE.value if page.method == STILL else page.method
+
+
+def wanted(alert: Alert, page: StoredPage) -> bool:
+    """True while a page that waits in the queue is still to go out: nobody is rung for what they, or enough others,
+    already have."""
+    if page.method == STILL:
+        return alert.state is AlertState.ACKNOWLEDGED and alert.asked_at is not None
+    who = str(page.responder_id) if page.responder_id else OUTSIDE
+    return alert.live and who not in alert.acks
 
 
 class Sending:
@@ -145,25 +167,58 @@ class Sending:
                     return
         except NotFound:  # the case was erased meanwhile
             return
-        if not alert.ringing:
+        if not wanted(Alert.from_json(alert.machine), stored):
             return
-        contact = responder.contact(stored.method) if responder else None
+        contact = responder.contact(sent_by(stored), stored.contact) if responder else None
         value = contact.value if contact else "" if stored.responder_id else house.line.triage.outside_number
         state, error = await self._page(stored, value, page_answer(house, case, stored, responder))
         house.log.info("page.sent", page=page_id, method=stored.method, state=state, level=case.level.word)
         async with house.vault.unit() as unit:
             await house.pager.news(unit, page_id, state, error)
+            await self._blocked(unit, stored, error)
+
+    async def _blocked(self, unit: Unit, page: StoredPage, error: int | None) -> None:
+        """The responder wrote STOP: the other methods go on by themselves, and somebody is told to help them."""
+        responder = await unit.responders.get(page.responder_id) if page.responder_id and error == _BLOCKED else None
+        if responder:
+            await notice(self._house, unit, Trouble.STOPPED, about=str(responder.id), name=responder.name)
 
     async def _page(self, page: StoredPage, value: str, answer: Answer) -> tuple[PageState, int | None]:
         """Hand the page over; a refusal is news for the pager, which tries the next method or person."""
         if not value:  # the responder was removed, or has changed this method, since the page was asked for
             return PageState.FAILED, None
         try:
-            await self._send(page.method, value, answer, page.id)
+            await self._send(sent_by(page), value, answer, page.id)
         except SendError as refused:
             self._house.log.warning("page.refused", page=page.id, method=page.method, code=refused.code)
             return PageState.FAILED, refused.code
         return PageState.ACCEPTED, None
+
+    # Questions before shifts ---------------------------------------------------------------------------------
+
+    async def ask_ready(self, check: str) -> None:
+        """Ask a responder by one of their methods. While an alert rings, and the phone may be needed, it waits."""
+        house, check_id = self._house, uuid.UUID(check)
+        async with house.vault.unit() as unit:
+            asked = await unit.readiness.get(check_id)
+            responder = await unit.responders.get(asked.responder_id) if asked else None
+            if asked is None or responder is None or asked.state is not Ready.ASKED:
+                return
+            busy = asked.method == MethodKind.VOICE and bool(await unit.alerts.ringing())
+            if busy and unit.transaction.now < asked.due_at:
+                await unit.jobs.later("ask_ready", at=unit.transaction.now + _ASK_AGAIN, check=check)
+                return
+            contact = responder.contact(asked.method, asked.contact)
+            answer = question(house, unit, responder, asked)
+        try:
+            await self._send(asked.method, contact.value if contact else "", answer, check_id)
+        except SendError as refused:
+            house.log.warning("readiness.refused", method=asked.method, code=refused.code)
+            async with house.vault.unit() as unit:
+                if refused.retry and unit.transaction.now + _ASK_AGAIN < asked.due_at:
+                    await unit.jobs.later("ask_ready", at=unit.transaction.now + _ASK_AGAIN, check=check)
+                else:
+                    await unit.readiness.set(check_id, Ready.FAILED, error=refused.code)
 
     # What providers say ------------------------------------------------------------------------------------
 
@@ -181,8 +236,12 @@ class Sending:
         async with house.vault.unit() as unit:
             try:
                 await house.pager.news(unit, reference, _PAGE_STATES[delivery.state], delivery.error)
+                await self._blocked(unit, await unit.alerts.page(reference), delivery.error)
             except NotFound:
                 state = _PARCEL_STATES.get(delivery.state)
-                if state:
+                if await unit.readiness.get(reference) is not None:
+                    if state is OutboxState.FAILED:
+                        await unit.readiness.set(reference, Ready.FAILED, error=delivery.error)
+                elif state:
                     await unit.outbox.set(reference, state, error=delivery.error)
             await unit.queue_changed()

@@ -17,6 +17,7 @@ from bot.doorway import GRACE, listening
 from bot.house import House
 from bot.jobs import QUEUES
 from bot.logs import Log
+from bot.lookout import watch_peers
 from bot.settings import Settings
 from bot.turn import Turns
 from channels.messages import ChannelName, SendError
@@ -53,7 +54,8 @@ async def serve_worker(settings: Settings, log: Log) -> None:
     async with open_house(settings, log) as house:
         log.info("worker.ready")
         work = [asyncio.create_task(_work(house, queue, count, stop)) for queue, count in QUEUES.items()]
-        await _until(stop, log, [*work, asyncio.create_task(_poll_telegram(house, stop))])
+        beside = [asyncio.create_task(task(house, stop)) for task in (_poll_telegram, watch_peers)]
+        await _until(stop, log, [*work, *beside])
 
 
 async def _until(stop: asyncio.Event, log: Log, tasks: Sequence["asyncio.Task[Any]"]) -> None:

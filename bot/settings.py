@@ -39,6 +39,7 @@ class Settings:
     telegram_api_url: str
     rasa_url: str
     understanding_budget: float
+    heartbeat_url: str = field(repr=False)
     log_level: str
 
     @property
@@ -98,6 +99,16 @@ def _rasa(value: str) -> str:
     if parts.scheme == "http" and re.search("[.:]", host) and not re.fullmatch(r"127(\.\d+){3}|::1", host):
         raise ValueError
     return _maybe_url(value)
+
+
+def _monitor(value: str) -> str:
+    """An address that is called as it is: monitors put their secret into the path, or behind a question mark."""
+    parts = urlsplit(value)
+    if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment or parts.username):
+        raise ValueError
+    if parts.port == 0:  # reading it also refuses what is no port
+        raise ValueError
+    return value
 
 
 def _postgres(value: str) -> str:
@@ -169,6 +180,11 @@ SETTINGS: Final[Mapping[str, _Setting]] = {
         default="0.3",
         read=_seconds,
         explain="seconds that an answer waits for the engine, 0.05 to 5; what is late is read by a job",
+    ),
+    "HEARTBEAT_URL": _Setting(
+        default="",
+        read=_monitor,
+        explain="https://… address of an outside monitor, called each minute while all is well; empty: none",
     ),
     "LOG_LEVEL": _Setting(default="INFO", read=_level, explain="DEBUG, INFO, WARNING or ERROR"),
 }

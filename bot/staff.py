@@ -47,7 +47,7 @@ async def _list(vault: Vault, _: Context) -> None:
 async def _add(vault: Vault, context: Context) -> None:
     """Somebody who is present: they type a passphrase of their own."""
     name = context.arguments.name
-    by = await _signed_in(vault, context.arguments.by) if context.arguments.by else None
+    by = await signed_in(vault, context.arguments.by) if context.arguments.by else None
     async with vault.unit() as unit:
         if by is None and await unit.members.all():
             raise CommandFailed("Only a member can let another one in: add --by NAME.", status=2)
@@ -199,10 +199,10 @@ _INVITED: Final = "They have a one-time passphrase: sign in at the console and c
 async def _by(vault: Vault, context: Context) -> SignedIn:
     if not context.arguments.by:
         raise CommandFailed("Say who does this: add --by NAME.", status=2)
-    return await _signed_in(vault, context.arguments.by)
+    return await signed_in(vault, context.arguments.by)
 
 
-async def _signed_in(vault: Vault, name: str) -> SignedIn:
+async def signed_in(vault: Vault, name: str) -> SignedIn:
     return (await _proved(vault, name))[0]
 
 

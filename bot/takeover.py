@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from bot.afterwards import chat_lock, rest_later
 from bot.contact import Fate, fate, next_moment
 from bot.house import House
+from bot.line import Line
 from bot.report import Report
 from bot.thread import Live, ThreadState
 from bot.wording import Wording
@@ -37,6 +38,7 @@ from vault.unit import Unit
 
 _TEXT: Final = {ChannelName.SMS, ChannelName.TELEGRAM}
 _LOOK: Final = timedelta(minutes=1)  # how often somebody looks whether the member is still there
+_LATE: Final = timedelta(minutes=5)  # by so much that look may be late, after an outage; beyond, it will not come
 
 AWAY: Final = "They are not there now: nothing came from them for {minutes} minutes. An answer goes by their own rule."
 MOVED: Final = "They are not there now: they last wrote from somewhere else. An answer goes by their own rule."
@@ -102,11 +104,11 @@ def attended(before: ThreadState, after: Conversation, minute: datetime) -> tupl
     return None, before.left_unsaid and not told, told
 
 
-async def is_attended(unit: Unit, thread: ThreadState, case_id: uuid.UUID | None) -> bool:
+async def is_attended(unit: Unit, thread: ThreadState, case_id: uuid.UUID | None, line: Line) -> bool:
     """Whether what the person says now comes before the eyes of the member who writes with them.
 
     Not when their report was destroyed, or goes on elsewhere since they opened their code there: then nobody would
-    answer, and the line would be silent.
+    answer, and the line would be silent. Nor when the job that looks after the member is long overdue: it was lost.
     """
     if thread.live is None or case_id is None:
         return False
@@ -114,7 +116,17 @@ async def is_attended(unit: Unit, thread: ThreadState, case_id: uuid.UUID | None
         case = await unit.cases.get(case_id, lock=True)
     except NotFound:
         return False
-    return thread.envelope == case.envelope and CaseEvent.WRITE in legal_events(case.state) and not case.withdrawn_at
+    readable = thread.envelope == case.envelope and CaseEvent.WRITE in legal_events(case.state)
+    return readable and not case.withdrawn_at and not _overdue(case, thread.live, unit.transaction.now, line)
+
+
+def _overdue(case: Case, live: Live, now: datetime, line: Line) -> bool:
+    """The job should have brought the line back long ago (`verdict`)."""
+    if case.waits:
+        since, most = max(live.acted, case.waits_since or live.acted), line.live_minutes
+    else:
+        since, most = max(live.acted, live.heard), line.idle_minutes
+    return now - since >= timedelta(minutes=most) + _LATE
 
 
 def left_behind(house: House, thread: ThreadState) -> ThreadState:

@@ -197,8 +197,9 @@ class Turns:
         if stored is None:
             return ThreadState(chat=Chat(began=unit.transaction.hour))
         thread = ThreadState.from_json(stored.state)
-        if thread.conversation.human and not await is_attended(unit, thread, stored.case_id):
-            return left_behind(self._house, thread)
+        house = self._house
+        if thread.conversation.human and not await is_attended(unit, thread, stored.case_id, house.line):
+            return left_behind(house, thread)
         return thread
 
     @staticmethod

@@ -50,8 +50,9 @@ class Wording:
         options = question.options if question and offers else ()
         if not lines:
             return None
+        said = [self.say(phrase, **values) for phrase, values in lines]
         return Answer(
-            text=("  " if self._spoken else "\n").join(self.say(phrase, **values) for phrase, values in lines),
+            text=("  " if self._spoken else "\n").join([*said, *self._also(question)]),
             language=self.language,
             choices=tuple(self._choice(option) for option in options),
             aloud=tuple(self._aloud(lines, options)) if self._spoken else (),
@@ -59,6 +60,14 @@ class Wording:
             slow=self.conversation.slow and self._spoken,
             patience=PATIENCE[min(self.conversation.silences, len(PATIENCE) - 1)] if self._spoken else 0,
         )
+
+    def _also(self, question: Ask | None) -> Iterable[str]:
+        """A question in further languages, while nobody knows which one the person reads."""
+        if question is None:
+            return
+        for tag in question.also:
+            values = {**self.line.values, **question.values}
+            yield self.phrases.text(question.phrase, tag, self.conversation.mode, values)
 
     def say(self, phrase: str, **values: str) -> str:
         """One phrase."""

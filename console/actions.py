@@ -1,7 +1,9 @@
 """What the console asks of the house and cannot do itself, since it knows neither channels nor the pager."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from triage.levels import Level
@@ -72,4 +74,8 @@ class Actions(Protocol):
 
     async def raise_level(self, unit: Unit, case: Case, level: Level, member: Member) -> None:
         """The case has this level now: page whoever must know."""
+        ...
+
+    async def swapped(self, unit: Unit, about: Sequence[str], *, start: datetime, member: Member) -> None:
+        """A member changed whose shift it is: tell the responders of these ids, but not that member."""
         ...

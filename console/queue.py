@@ -14,6 +14,7 @@ from console import words
 from console.desk import DESK, Visit
 from console.doors import SignedOut, entered
 from console.live import BEAT
+from console.oncall import alarm
 from triage.levels import Level
 from triage.review import WORK, CaseState, QueueItem, due, in_order
 from vault.cases import Case, Entry, EntryKind
@@ -110,6 +111,7 @@ async def show(visit: Visit) -> web.Response:
         chosen=chosen,
         rows=await _rows(visit, shown),
         bars=bars,
+        alarm=await alarm(visit.unit),
         summary=_summary(bars),
         waiting=sum(bar.number for bar in bars),
         total=len(cases),

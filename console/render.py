@@ -30,12 +30,16 @@ class Pages:
             "span": words.span,
             "iso": datetime.isoformat,
             "moment": self._moment,
+            "day": self._day,
             "count": words.count,
         }
         self._environment.globals["line"] = setup.line_name
 
     def _moment(self, at: datetime) -> str:
         return words.moment(at.astimezone(self._zone))
+
+    def _day(self, at: datetime) -> str:
+        return words.day(at.astimezone(self._zone))
 
     def response(self, template: str, *, status: int = 200, **values: object) -> web.Response:
         """A page of HTML."""

@@ -4,7 +4,21 @@ from typing import Final
 
 from aiohttp import web
 
-from console import account, cases, changes, counts, intake, keeping, oncall, queue, signin, team, trail, writing
+from console import (
+    account,
+    cases,
+    changes,
+    counts,
+    intake,
+    keeping,
+    oncall,
+    queue,
+    signin,
+    swaps,
+    team,
+    trail,
+    writing,
+)
 from console.doors import inside, posted
 from console.render import HERE
 
@@ -28,6 +42,10 @@ ROUTES: Final = (
     web.get("/queue", inside(queue.show)),
     web.get("/queue/live", queue.live, allow_head=False),
     web.get("/oncall", inside(oncall.show)),
+    web.post("/oncall/swaps", posted(swaps.swap)),
+    web.post(f"/oncall/swaps/{{change:{_ID}}}/undo", posted(swaps.undo)),
+    web.post("/oncall/calendar", posted(swaps.address)),
+    web.post("/oncall/calendar/remove", posted(swaps.no_address)),
     web.get("/audit", trail.show),
     web.get("/audit.json", trail.export, allow_head=False),
     web.get("/keeping", inside(keeping.show)),

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from triage.policy import TriagePolicy
 from triage.rota import Rota
+from triage.week import Limits
 from vault.passkeys import Site
 from vault.retention import Policy
 from vault.unit import Unit
@@ -33,6 +34,8 @@ class Setup:
     choices: Mapping[str, str] = field(default_factory=dict)
     troubles: Mapping[int, str] = field(default_factory=dict)  # a provider's error number -> why, and what to do
     address: str = ""  # https://… as staff open it: passkeys are bound to it
+    public_address: str = ""  # https://… of the public port: calendars are fetched there
+    limits: Limits = Limits()  # noqa: RUF009 - frozen, like the value it stands in
     longest_answer: int = 1600  # characters; Twilio refuses more with 21617
 
     def language(self, tag: str) -> str:

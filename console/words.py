@@ -12,6 +12,7 @@ from triage.rules import REASONS
 from vault.cases import Case
 from vault.delivery import OutboxState
 from vault.paging import PageState
+from vault.reach import Why
 
 STATES: Mapping[CaseState, str] = MappingProxyType(
     {
@@ -87,8 +88,24 @@ ALERTS: Mapping[AlertState, str] = MappingProxyType(
 )
 
 METHODS: Mapping[str, str] = MappingProxyType(
-    {"sms": "Text message", "voice": "Phone call", "telegram": "Telegram", "connect": "Caller on the line"}
+    {
+        "sms": "Text message",
+        "voice": "Phone call",
+        "telegram": "Telegram",
+        "connect": "Caller on the line",
+        "still": "Asked by phone",
+    }
 )
+
+REACH: Mapping[Why, str] = MappingProxyType(
+    {
+        Why.WORKS: "Works",
+        Why.MISSED: "No answer before the last shift",
+        Why.REFUSED: "Refused before the last shift",
+        Why.PAGE_FAILED: "The last page failed",
+    }
+)
+"""What a way to a responder did last."""
 
 CONTACT_RULES: Mapping[str, str] = MappingProxyType(
     {
@@ -187,6 +204,11 @@ def span(time: timedelta) -> str:
 def count(number: int, one: str, many: str = "") -> str:
     """A number with its noun: "1 case", "3 cases"."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def day(at: datetime) -> str:
+    """A local day, short: "Mon 22"."""
+    return f"{at:%a} {at.day}"
 
 
 def moment(at: datetime) -> str:

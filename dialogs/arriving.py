@@ -7,9 +7,11 @@ from dialogs.events import CodeChecked, Event, HungUp, Joined, Left, Said, Share
 from dialogs.flow import Flow
 from dialogs.lexicon import weight
 from dialogs.line import LineFacts
+from dialogs.neighbours import likely
 from understanding.meaning import Meaning
 
 _LANGUAGE_SURE = 0.9  # below it we ask, and never guess: romanised text defeats every identifier we measured
+_LANGUAGE_LIKELY = 0.5  # below it nothing is noted: staff would look for the wrong interpreter
 _LANGUAGE_CHANGE = 20  # letters in another language that change a language which was only recognised
 _HOUR = "%Y-%m-%dT%H"
 
@@ -23,12 +25,25 @@ def note(conversation: Conversation, event: Event, meaning: Meaning, now: dateti
     if isinstance(event, Started):  # another call, perhaps by somebody else
         conversation = conversation.but(again="", slow=False)
     text = event.text if isinstance(event, Said) else event.caption if isinstance(event, Shared) else ""
+    if text and meaning.candidates:
+        conversation = _guessed(conversation, text, meaning, line)
     known = meaning.language in line.languages and meaning.language_confidence >= _LANGUAGE_SURE
     if conversation.language_chosen or not text or not known:
         return conversation
     if conversation.language and weight(text) < _LANGUAGE_CHANGE:
         return conversation
     return conversation.but(language=meaning.language)
+
+
+def _guessed(conversation: Conversation, text: str, meaning: Meaning, line: LineFacts) -> Conversation:
+    """Note what the words are probably in, and in which of the line's languages the person can best be asked."""
+    candidates = dict.fromkeys((*filter(None, (meaning.language,)), *meaning.candidates))
+    conversation = conversation.but(likely=likely(candidates, line.languages))
+    if meaning.language is None or meaning.language_confidence < _LANGUAGE_LIKELY:
+        return conversation
+    if conversation.tongue and weight(text) < _LANGUAGE_CHANGE:
+        return conversation
+    return conversation.but(tongue=meaning.language)
 
 
 def is_away(flow: Flow, conversation: Conversation, now: datetime) -> bool:

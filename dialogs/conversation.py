@@ -54,6 +54,8 @@ class Conversation:
     interrupted: tuple[str, ...] = ()
     language: str = ""
     language_chosen: bool = False  # by the person: no detection changes it any more
+    tongue: str = ""  # what their words are in, as far as that is known; perhaps one that the line does not speak
+    likely: tuple[str, ...] = ()  # the line's languages that they probably read, while theirs is not known for sure
     mode: Mode = Mode.PLAIN
     chosen: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)  # what the person's words told before it was asked
@@ -120,10 +122,19 @@ _PLAIN = {
     "chosen": dict,
     "facts": dict,
     "interrupted": list,
+    "likely": list,
     "said": list,
     "trail": list,
     "phase": str,
     "mode": str,
     "code": str,
 }
-_RICH = {"interrupted": tuple, "said": tuple, "trail": tuple, "phase": Phase, "mode": Mode, "code": CodeState}
+_RICH = {
+    "interrupted": tuple,
+    "likely": tuple,
+    "said": tuple,
+    "trail": tuple,
+    "phase": Phase,
+    "mode": Mode,
+    "code": CodeState,
+}

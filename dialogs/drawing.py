@@ -75,7 +75,7 @@ class _Sheet:
         end = f' text-anchor="{anchor}"' if anchor != "start" else ""
         self.marks.append(f'<text class="{kind}" x="{_n(x)}" y="{_n(y)}"{end}>{escape(words, quote=False)}</text>')
 
-    def box(self, kind: str, x: float, y: float, w: float, h: float, round_: float) -> None:  # noqa: PLR0917 - a box
+    def box(self, kind: str, x: float, y: float, w: float, h: float, round_: float) -> None:  # noqa: PLR0917 - what a rectangle needs
         self.marks.append(
             f'<rect class="{kind}" x="{_n(x)}" y="{_n(y)}" width="{_n(w)}" height="{_n(h)}" rx="{_n(round_)}"/>'
         )
@@ -105,9 +105,10 @@ def _lanes_needed(picture: Picture) -> tuple[int, int]:
     _title(sheet, picture)
     for card in picture.cards:
         _card(sheet, card)
-    return tuple(
+    right, left = (
         max((run.lane for run in _runs(sheet, ports)), default=-1) + 1 for ports in (sheet.answers, sheet.skips)
-    )  # type: ignore[return-value]
+    )
+    return right, left
 
 
 # Parts ------------------------------------------------------------------------------------------------------------
@@ -250,7 +251,8 @@ def _legend(sheet: _Sheet, picture: Picture) -> None:
         always = ", ".join(f"{row.key} {row.label}".removeprefix(WORDS).strip() for row in picture.always)
         lines = wrap(f"Also at every step: {always}. {picture.main} shows where these lead.", _SMALL, _CARD, 5)
         sheet.y -= 8
-        sheet.lines("small", [*lines, "Dotted: skipped. A frame: goes on in another file."], _SMALL_LINE, inset=0)
+        lines += wrap("Dotted: skipped. A frame: goes on in another file.", _SMALL, _CARD, 2)
+        sheet.lines("small", lines, _SMALL_LINE, inset=0)
         return
     sheet.lines("step", ["At every step"], 18, inset=0)
     sheet.y += 4

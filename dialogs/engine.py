@@ -199,7 +199,7 @@ def _words(turn: Turn, text: str, *, shared: bool = False) -> Turn:
     main, now, step = turn.flow.main, turn.conversation, turn.step
     if now.phase is Phase.NEW:
         return enter(turn, main.start)
-    if now.phase is Phase.ENDED and now.filed and not small and not turn.away:
+    if now.phase is Phase.ENDED and now.filed and not (small or turn.away or guarding.waits(turn)):
         return enter(turn, turn.flow.steps[main.after].words)
     if step is None or small or (turn.away and turn.at_safety):
         return _start(turn)
@@ -260,7 +260,8 @@ def _picked(turn: Turn, name: str, choice: Choice) -> Turn:
     """A choice of this step; or of an earlier one, which is noted without losing the place."""
     now, main, step = turn.conversation, turn.flow.main, turn.step
     current = step is not None and now.step == name
-    safety = name in {main.start, main.returns}
+    if guarding.is_locked(turn, current=current) and choice.next not in {PARK, main.danger}:
+        return _start(turn)  # a button that still stands in the chat is no check word
     turn = do(_keep_choice(turn, name, choice), choice)
     diverted = _alarm(turn)
     if diverted:
@@ -269,11 +270,10 @@ def _picked(turn: Turn, name: str, choice: Choice) -> Turn:
         return park(_after_parking(turn, name) if current else interrupt(turn, now.step if step else ""))
     if current and step is not None:
         return _answer(turn, step, choice.next)
-    if safety and step is None and now.phase is not Phase.NEW:
+    if name in {main.start, main.returns} and step is None and now.phase is not Phase.NEW:
         return enter(turn.but(ask_safe=False, step=name), choice.next)
-    if choice.next == main.danger:
-        return enter(turn, choice.next)
-    return _start(turn)
+    locked = turn.but(interrupted=guarding.waits(turn) or turn.conversation.interrupted)
+    return enter(locked, choice.next) if choice.next == main.danger else _start(turn)
 
 
 def _tongue(turn: Turn, tag: str) -> Turn:
@@ -348,7 +348,7 @@ def _alarm(turn: Turn) -> Turn | None:
         return None
     main, signs = turn.flow.main, {evidence.signal for evidence in turn.meaning.signals}
     target = next((danger.to for danger in main.dangers if danger.signal in signs), main.danger)
-    return enter(turn.but(ask_safe=False, interrupted=()), target)
+    return enter(turn.but(ask_safe=False, interrupted=guarding.waits(turn)), target)
 
 
 def _keep_words(turn: Turn, text: str, *, small: bool) -> Turn:
@@ -392,9 +392,9 @@ def _remember_place(turn: Turn, target: str) -> Turn:
     if now.phase is Phase.NEW:
         return interrupt(turn, main.start)
     if step is None:
-        return interrupt(turn, main.returns)
+        return interrupt(turn, guarding.door(turn))
     if turn.at_safety:
         return interrupt(turn, now.step)
     if now.step != target and not step.skip.startswith(RESUME):
         turn = interrupt(turn, now.step)
-    return interrupt(turn, main.returns) if turn.away else turn
+    return interrupt(turn, guarding.door(turn)) if turn.away else turn

@@ -148,10 +148,12 @@ class Option:
 class Ask:
     """Ask a question. `code`: a long number is expected. The last effect of a turn that waits for the person.
 
-    `lists`: placeholders that are filled with several phrases, one after the other.
+    `lists`: placeholders that are filled with several phrases, one after the other. `also`: languages in which the
+    phrase is said too, because nobody knows yet which one the person reads.
     """
 
     phrase: str
+    also: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
     code: bool = False
     values: Mapping[str, str] = field(default_factory=dict)

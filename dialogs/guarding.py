@@ -11,7 +11,7 @@ from dialogs.events import Alert, CheckWord, Event, Keep, KeepWord, Said, Secret
 from dialogs.flow import Kind
 from dialogs.lexicon import weight
 from dialogs.listening import Digits, hear
-from dialogs.walking import Turn, ask, come_back, enter, interrupt
+from dialogs.walking import Turn, ask, come_back, enter, interrupt, known
 
 FORCED = "duress"  # label of the act, and reason of the alert
 _LONGEST_WORD = 40  # letters: more than that is something to tell
@@ -32,6 +32,23 @@ def listens(turn: Turn, text: str) -> bool:
 def asks_vault(turn: Turn) -> bool:
     """Whether what was said is an agreed word is not known yet."""
     return bool(turn.effects) and isinstance(turn.effects[-1], CheckWord)
+
+
+def door(turn: Turn) -> str:
+    """The step through which somebody comes back who was away."""
+    return turn.flow.main.guard if turn.conversation.guarded else turn.flow.main.returns
+
+
+def waits(turn: Turn) -> tuple[str, ...]:
+    """The step of the check word, if whoever is here has yet to say it: danger or a call for a human come before it."""
+    now, guard = turn.conversation, turn.flow.main.guard
+    unsaid = now.guarded and (turn.away or now.step == guard or guard in now.interrupted)
+    return (guard,) if unsaid else ()
+
+
+def is_locked(turn: Turn, *, current: bool) -> bool:
+    """A choice counts for nothing before the check word, unless it answers the question that was just asked."""
+    return bool(waits(turn)) and not (current and not turn.away)
 
 
 def is_word(event: Event) -> bool:
@@ -77,7 +94,7 @@ def checked(turn: Turn, found: Secret | None) -> Turn:
             back = turn.flow.main.after if turn.conversation.filed else ""
             return enter(interrupt(turn.but(duress=False, ask_safe=True), back), turn.flow.main.returns)
         case Secret.CHECK:
-            return _welcome(turn)
+            return _welcome(known(turn))
         case None:
             return _unknown(turn)
 
@@ -108,7 +125,7 @@ def _unknown(turn: Turn) -> Turn:
     if step is None or step.kind is not Kind.WORD:
         return turn
     if turn.urgent:  # danger comes before everything, also before the word
-        turn = turn.but(kept=True, ask_safe=False, interrupted=()).then(Keep(step=now.step))
+        turn = turn.but(kept=True, ask_safe=False, interrupted=waits(turn)).then(Keep(step=now.step))
         return enter(turn, turn.flow.main.danger)
     turn = turn.but(kept=True, tries=now.tries + 1).then(Keep(step=now.step))
     return ask(turn) if turn.conversation.tries < step.tries else enter(turn, step.lost)

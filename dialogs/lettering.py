@@ -30,12 +30,12 @@ def wrap(text: str, size: float, room: float, most: int) -> list[str]:
     lines += [line] if line else []
     if len(lines) <= most:
         return lines
-    return [*lines[: most - 1], _shortened(f"{lines[most - 1]} {lines[most]}", size, room)]
+    return [*lines[: most - 1], _shortened(f"{lines[most - 1]} {lines[most]}", size, room, quoted=text.endswith("”"))]
 
 
-def _shortened(text: str, size: float, room: float) -> str:
+def _shortened(text: str, size: float, room: float, *, quoted: bool) -> str:
     """As many whole words as fit before an ellipsis; a quotation is closed."""
-    end = "…”" if text.lstrip().startswith("“") or "“" in text else "…"
+    end = "…”" if quoted else "…"
     words = text.split()
     while len(words) > 1 and width(" ".join(words) + end, size) > room:
         words.pop()

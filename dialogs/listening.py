@@ -11,7 +11,7 @@ from dialogs.conversation import Conversation, Phase
 from dialogs.flow import Choice, Flow, GlobalKey, Kind, Step
 from dialogs.lexicon import normal, weight
 from dialogs.line import LineFacts
-from understanding.meaning import Intent, Meaning
+from understanding.meaning import Cue, Intent, Meaning
 
 MORE = "more"
 _ALL_KEYS = "123456789"
@@ -98,33 +98,37 @@ def press(option: str, flow: Flow, line: LineFacts) -> Heard:
     return Pressed(key) if key else Stray()
 
 
-def languages_on_page(flow: Flow, page: int, line: LineFacts) -> tuple[tuple[str, str], ...]:
-    """The language menu as (key, tag) pairs; the tag "more" leads to the next page."""
+def languages_on_page(flow: Flow, conversation: Conversation, line: LineFacts) -> tuple[tuple[str, str], ...]:
+    """The language menu as (key, tag) pairs, the person's likeliest first; the tag "more" leads to the next page."""
     taken = {key.key for key in flow.main.keys}
     keys = [key for key in _ALL_KEYS if key not in taken]
     keys = keys[: line.menu(len(keys))]
-    tags = line.languages
+    tags = tuple(dict.fromkeys((*(tag for tag in conversation.likely if tag in line.languages), *line.languages)))
     if len(tags) <= len(keys):
         return tuple(zip(keys, tags, strict=False))
     size = len(keys) - 1
     pages = -(-len(tags) // size)
-    start = page % pages * size
+    start = conversation.page % pages * size
     return tuple(zip(keys, (*tags[start : start + size], MORE), strict=False))
 
 
 def is_small_talk(text: str, meaning: Meaning) -> bool:
-    """A greeting, thanks or a picture of a face: nothing that answers a question."""
-    return not normal(text) or (meaning.intent in _SMALL_TALK and sure(meaning) and not meaning.signals)
+    """A greeting, thanks, a picture of a face, or whoever asks what we keep: nothing that answers a question."""
+    return _greets(text, meaning) or (Cue.WHAT_IS_KEPT in meaning.cues and not meaning.signals)
 
 
 def is_story(text: str, meaning: Meaning) -> bool:
     """The message already tells what it is about."""
-    return bool(meaning.signals) or (weight(text) >= _STORY_WEIGHT and not is_small_talk(text, meaning))
+    return bool(meaning.signals) or (weight(text) >= _STORY_WEIGHT and not _greets(text, meaning))
 
 
 def sure(meaning: Meaning) -> bool:
     """The intent is sure enough to act on."""
     return meaning.confidence >= _SURE
+
+
+def _greets(text: str, meaning: Meaning) -> bool:
+    return not normal(text) or (meaning.intent in _SMALL_TALK and sure(meaning) and not meaning.signals)
 
 
 def _open(step: Step | None) -> bool:
@@ -134,7 +138,7 @@ def _open(step: Step | None) -> bool:
 
 def _choice_by_key(word: str, step: Step, flow: Flow, conversation: Conversation, line: LineFacts) -> Heard | None:
     if step.kind is Kind.LANGUAGES:
-        tag = dict(languages_on_page(flow, conversation.page, line)).get(word)
+        tag = dict(languages_on_page(flow, conversation, line)).get(word)
         return Tongue(tag) if tag else None
     choice = next((choice for choice in step.choices if choice.key == word), None)
     return Picked(conversation.step, choice) if choice else None

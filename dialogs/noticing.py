@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dialogs.conversation import Conversation, Phase
 from dialogs.events import Say
 from dialogs.flow import Flow
+from dialogs.guarding import waits
 from dialogs.listening import sure
-from dialogs.walking import Turn, ask, enter, interrupt
+from dialogs.walking import Turn, ask, come_back, enter, interrupt
 from understanding.meaning import Cue, Fact, Intent
 
 _PATIENCE = 2  # jokes or adverts, after which we say goodbye
@@ -39,22 +40,47 @@ def corrected(turn: Turn, before: Conversation) -> Turn | None:
     others = [mention for mention in turn.meaning.mentions if mention.fact in known and mention.fact is not step.fact]
     # Of a place we know only that it was told: told again as a correction, it is another one.
     changed = any(not mention.value or mention.value != known[mention.fact] for mention in others)
+    # Tuesday is as much this week as yesterday was: nothing changes here, and still it answers no other question.
+    beside = bool(others) and all(mention.fact is not step.fact for mention in turn.meaning.mentions)
     phrase = turn.flow.main.corrected
-    return ask(turn.then(Say(phrase=phrase))) if changed and phrase else None
+    return ask(turn.then(Say(phrase=phrase))) if (changed or beside) and phrase else None
 
 
 def by_cue(turn: Turn) -> Turn | None:
-    """Somebody who does not know this number, a journalist, a joker: each has a considered way."""
-    now, main, step = turn.conversation, turn.flow.main, turn.step
+    """Somebody who does not know this number, a journalist, a joker, a lawyer: each has a considered way."""
+    now, main = turn.conversation, turn.flow.main
     if turn.meaning.signals or turn.urgent:
         return None
     for cued in main.cues:
         begins = cued.cue is Cue.WHO_IS_THIS and now.phase is Phase.NEW  # they wrote first: we say who we are
-        if cued.cue in turn.meaning.cues and not begins:
-            return enter(interrupt(turn, "" if turn.at_safety or step is None else now.step), cued.to)
+        if cued.cue not in turn.meaning.cues or begins:
+            continue
+        if cued.cue is Cue.WHAT_IS_KEPT and (now.ask_safe or turn.away or waits(turn)):
+            return _once_safe(turn, cued.to)
+        here = interrupt(turn, _place(turn, cued.cue))
+        return enter(interrupt(here, "".join(waits(turn))), cued.to)  # the check word is not forgotten behind it
     if main.noise and now.noise >= _PATIENCE and not (now.told or now.filed):
         return enter(turn.but(noise=0), main.noise)
     return None
+
+
+def _once_safe(turn: Turn, target: str) -> Turn:
+    """Nothing is told before it is known who holds the phone: it waits behind the question whether it is safe."""
+    now, main = turn.conversation, turn.flow.main
+    if now.phase is Phase.NEW:
+        return enter(interrupt(interrupt(turn, main.ways), target), main.start)
+    if turn.at_safety and turn.step is not None:
+        return ask(interrupt(turn if now.interrupted else interrupt(turn, main.ways), target))
+    return come_back(interrupt(turn, _place(turn, Cue.WHAT_IS_KEPT)), target)
+
+
+def _place(turn: Turn, cue: Cue) -> str:
+    """Where to go on afterwards: the question that waits; whoever had finished is not taken through it all again."""
+    now = turn.conversation
+    if turn.step is not None:
+        return "" if turn.at_safety else now.step
+    finished = now.phase is Phase.ENDED and now.filed
+    return turn.flow.main.after if finished and cue is Cue.WHAT_IS_KEPT else ""
 
 
 def _known(flow: Flow, now: Conversation) -> dict[Fact, str]:

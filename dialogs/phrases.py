@@ -31,6 +31,7 @@ _HEARD_AS_CHOICE = 40  # letters: a longer phrase is no label that somebody woul
 SAMPLE = {
     "line": "Harborline", "cover": "Corner Laundry", "emergency": "112", "code": "1234 5678 9012 3456",
     "level": "Emergency", "language": "English", "link": "https://line.example.org/cases/K7Q2", "holders": "Ada, Ben",
+    "time": "2026-03-29 20:00", "methods": "Telegram", "name": "Ada",
 }  # fmt: skip
 
 

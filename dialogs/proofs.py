@@ -109,7 +109,7 @@ def play_all(flow: Flow, line: LineFacts) -> Played:
     Two situations are one when they differ in nothing but what was said and chosen before. What words may mean beside
     their being words is played once at every step.
     """
-    seen = {_situation(start): start for start in (Conversation(mode=mode) for mode in Mode)}
+    seen = {_situation(flow, start): start for start in (Conversation(mode=mode) for mode in Mode)}
     waiting, turns, met = deque(seen.values()), 0, set[tuple[str, str]]()
     silent: dict[tuple[str, str], None] = {}
     said: dict[str, tuple[Effect, ...]] = {}
@@ -124,8 +124,8 @@ def play_all(flow: Flow, line: LineFacts) -> Played:
                 said[repr(spoken)] = spoken
                 if not _answered(now, act.event, effects):
                     silent[now.step, type(act.event).__name__] = None
-                if _situation(after) not in seen:
-                    seen[_situation(after)] = after
+                if _situation(flow, after) not in seen:
+                    seen[_situation(flow, after)] = after
                     waiting.append(after)
     stood = {now.step for now in seen.values()}
     places = {(now.phase, now.step, bool(now.interrupted), now.guarded): now for now in seen.values()}
@@ -154,11 +154,13 @@ def _answers(flow: Flow, name: str) -> Mapping[str, int]:
 _Situation = tuple[object, ...]
 
 
-def _situation(now: Conversation) -> _Situation:
+def _situation(flow: Flow, now: Conversation) -> _Situation:
     """What decides how the engine goes on, without the history of what was said and chosen.
 
-    A question that rests is the same as one that was just asked; the mode matters where nobody has agreed on a word.
+    A question that rests is the same as one that was just asked; the mode matters where nobody has agreed on a word,
+    and what the words told where it is read back.
     """
+    step = flow.steps.get(now.step)
     phase = Phase.ASKING if now.phase is Phase.RESTED else now.phase
     guarded = now.guarded or now.mode is Mode.PLAIN
     return (
@@ -171,6 +173,7 @@ def _situation(now: Conversation) -> _Situation:
         now.human,
         guarded,
         now.duress,
+        frozenset(now.facts) if step and step.lists_facts else (),
     )
 
 

@@ -98,6 +98,7 @@ def enter(turn: Turn, target: str, *, anyway: bool = False) -> Turn:
 
 def go(turn: Turn, target: str, *, proven: bool = False) -> Turn:
     """Enter a target, but ask first whether it is safe if nobody has answered that yet. `proven`: it is them."""
+    turn = known(turn) if proven else turn
     main, now = turn.flow.main, turn.conversation
     name, _ = resolve(target, now.interrupted)
     if not now.ask_safe or turn.at_safety or name in {PARK, END, main.start, main.returns}:
@@ -123,6 +124,11 @@ def come_back(turn: Turn, target: str = "", *, proven: bool = False) -> Turn:
     )
 
 
+def known(turn: Turn) -> Turn:
+    """It is them: no check word is asked for any more."""
+    return turn.but(interrupted=tuple(s for s in turn.conversation.interrupted if s != turn.flow.main.guard))
+
+
 def interrupt(turn: Turn, step: str) -> Turn:
     """Remember a step to go back to."""
     others = tuple(name for name in turn.conversation.interrupted if name != step)
@@ -136,11 +142,20 @@ def ask(turn: Turn) -> Turn:
     phrase = step.again if step.again and turn.conversation.tries else turn.flow.phrase(name)
     question = Ask(
         phrase=phrase,
+        also=_also(turn, step),
         options=_options(turn, name, step),
         code=step.kind in {Kind.CODE, Kind.ENDING},
         lists={"facts": told(turn.conversation)} if step.lists_facts else {},
     )
     return _leave_trail(turn, name, step).but(phase=Phase.ASKING).then(question)
+
+
+def _also(turn: Turn, step: Step) -> tuple[str, ...]:
+    """In which languages a person is asked for theirs, beside the one the line speaks to them. One voice speaks one."""
+    if step.kind is not Kind.LANGUAGES or turn.line.channel == "voice":
+        return ()
+    spoken = turn.line.language_of(turn.conversation)
+    return tuple(tag for tag in turn.conversation.likely if tag != spoken)
 
 
 def told(conversation: Conversation) -> tuple[str, ...]:
@@ -179,10 +194,13 @@ def in_pace(turn: Turn, pressed: Pressed) -> Turn:
 
 
 def park(turn: Turn) -> Turn:
-    """One neutral sentence; everything is kept, and the conversation waits."""
-    now = turn.conversation
+    """One neutral sentence, unless a passage that leads here has just said its own; all is kept, and waits."""
+    now, step = turn.conversation, turn.flow.steps.get(turn.conversation.step)
+    last = turn.effects[-1] if turn.effects else None
+    own = step is not None and step.next == PARK and isinstance(last, Say) and last.phrase in step.say
+    goodbye = () if own else (Say(phrase=turn.flow.main.parked),)
     turn = _file(turn, Doing()) if now.told or now.way else turn  # a mere greeting can wait until it rests
-    return turn.but(phase=Phase.PARKED).then(Say(phrase=turn.flow.main.parked), End())
+    return turn.but(phase=Phase.PARKED).then(*goodbye, End())
 
 
 def rest(turn: Turn, *, blocked: bool = False) -> Turn:
@@ -202,7 +220,8 @@ def do(turn: Turn, doing: Doing) -> Turn:
 
 
 def _end(turn: Turn) -> Turn:
-    return turn.but(phase=Phase.ENDED, interrupted=()).then(End())
+    unsaid = tuple(step for step in turn.conversation.interrupted if step == turn.flow.main.guard)
+    return turn.but(phase=Phase.ENDED, interrupted=unsaid).then(End())
 
 
 _RESTS: dict[str, Callable[[Turn], Turn]] = {PARK: park, END: _end}
@@ -280,7 +299,7 @@ def _say_once(turn: Turn, phrase: str) -> Turn:
 def _options(turn: Turn, name: str, step: Step) -> tuple[Option, ...]:
     if step.kind is not Kind.LANGUAGES:
         return tuple(Option(id=f"{name}:{c.id}", key=c.key, label=c.label) for c in step.choices)
-    pairs = languages_on_page(turn.flow, turn.conversation.page, turn.line)
+    pairs = languages_on_page(turn.flow, turn.conversation, turn.line)
     return tuple(
         Option(id=f"{name}:{tag}", key=key, label="label.more" if tag == MORE else f"language:{tag}")
         for key, tag in pairs
@@ -346,7 +365,8 @@ def _read_answers(turn: Turn, doing: Doing) -> Turn:
 
 
 def _say(turn: Turn, doing: Doing) -> Turn:
-    return turn.then(*(Say(phrase=phrase) for phrase in doing.say))
+    new = tuple(phrase for phrase in doing.say if phrase not in turn.conversation.said)  # once is enough, if it may be
+    return turn.but(said=(*turn.conversation.said, *new)).then(*(Say(phrase=phrase) for phrase in doing.say))
 
 
 _DOES: dict[str, Callable[[Turn, Doing], Turn]] = {

@@ -4,7 +4,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
@@ -18,10 +18,12 @@ from console.actions import Held, Presence
 from console.app import build
 from console.setup import Setup
 from triage.alerts import Alert, AlertState
+from triage.hours import read_window
 from triage.levels import Level
 from triage.policy import TriagePolicy
 from triage.review import CaseState
-from triage.rota import Method, MethodKind, Responder, Rota
+from triage.rota import Method, MethodKind, Override, Responder, Rota
+from triage.turns import Rotation
 from vault.cases import Case, Entry, EntryKind, Reason
 from vault.credentials import prepare
 from vault.delivery import OutboxKind, OutboxState
@@ -70,6 +72,7 @@ class FakeActions:
     nobody: str = ""
     writes: dict[str, uuid.UUID] = field(default_factory=dict)
     reached: list[tuple[str, str]] = field(default_factory=list)
+    told: list[tuple[str, ...]] = field(default_factory=list)
 
     async def answer(self, unit: Unit, case: Case, *, channel: str, address: str, text: str, member: Member) -> str:
         """Put the parcel out, or refuse as the test wishes."""
@@ -136,6 +139,10 @@ class FakeActions:
         """Remember it."""
         self.raised.append((case.code, level))
 
+    async def swapped(self, unit: Unit, about: Sequence[str], *, start: datetime, member: Member) -> None:
+        """Remember it."""
+        self.told.append(tuple(about))
+
 
 @dataclass(slots=True, kw_only=True)
 class Bench:
@@ -156,8 +163,13 @@ class Bench:
                 held, _ = await unit.copies.held()
             return f"harborline_copies_held {held}\n"
 
-        async def rota(_unit: Unit) -> Rota:
-            return self.rota
+        async def rota(unit: Unit) -> Rota:
+            now = unit.transaction.now
+            changes = await unit.rota_changes.between(now - timedelta(days=8), now + timedelta(days=62))
+            swaps = tuple(
+                Override(start=c.start, end=c.end, responder=c.responder, replaces=c.replaces) for c in changes
+            )
+            return replace(self.rota, overrides=swaps)
 
         return build(
             vault=self.vault,
@@ -251,13 +263,26 @@ class Bench:
             await unit.queue_changed()
         return alert
 
-    async def responder(self, name: str, *languages: str, number: str = "+15550100901") -> None:
+    async def responder(
+        self, name: str, *languages: str, number: str = "+15550100901", coordinator: bool = False
+    ) -> None:
         """Somebody who can be paged."""
         async with self.vault.unit() as unit:
             added = await unit.responders.add(name, languages, [Contact(method="sms", value=number)])
         method = Method(kind=MethodKind.SMS, contact=f"{added}/sms")
-        person = Responder(id=str(added), name=name, languages=languages, methods=(method,))
+        person = Responder(id=str(added), name=name, languages=languages, methods=(method,), coordinator=coordinator)
         self.rota = Rota(responders=(*self.rota.responders, person))
+
+    def calendar(self, *windows: str, days: int = 1) -> None:
+        """Everybody there is takes turns, within these hours."""
+        layer = Rotation(
+            id="First",
+            members=tuple(person.id for person in self.rota.responders),
+            start=START.date() - timedelta(days=START.weekday()),
+            days=days,
+            windows=tuple(read_window(text) for text in windows),
+        )
+        self.rota = replace(self.rota, layers=(layer,))
 
     async def stored(self, code: str) -> Case:
         """What the service itself knows of a case."""

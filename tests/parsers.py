@@ -49,6 +49,7 @@ from tests.channel_bench import FORM, PUBLIC_URL, TOKEN, House, message, press, 
 from tests.fuzzing import DEEP, Feed, Parser
 from tests.houses import LINE
 from tests.vaults import START
+from triage.ics_read import BadCalendar, Reading, read_calendar
 from vault.audit import _FIRST, _hash
 from vault.audit import Line as AuditLine
 from vault.codes import DIGITS, grouped, new_code, read_code
@@ -62,6 +63,15 @@ from vault.transaction import Transaction
 A_FILE: Final = 10.0  # seconds: whoever may write it may stop the line as well
 KEY: Final = PrivateKey(bytes(range(96)))
 SECRET: Final = b"k" * 32
+_EVENTS: Final = (
+    "SUMMARY:Amina\r\nDTSTART;TZID=Europe/Madrid:20260303T200000\r\nDTEND;TZID=Europe/Madrid:20260304T080000\r\n",
+    "UID:1\r\nSUMMARY:Amina\r\nDTSTART:20260303T200000Z\r\nDURATION:PT12H\r\nRRULE:FREQ=WEEKLY;BYDAY=TU,TH;COUNT=9\r\n",
+    "SUMMARY:Amina\r\nDTSTART;VALUE=DATE:20260303\r\nRRULE:FREQ=MONTHLY;BYDAY=-1SU\r\nEXDATE;VALUE=DATE:20260329\r\n",
+    'ATTENDEE;CN="Amina":mailto:x\r\nDTSTART:20260303T200000\r\nDURATION:P1D\r\nRDATE:20260305T200000,20260306\r\n',
+)
+CALENDARS: Final = tuple(
+    f"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n{event}END:VEVENT\r\nEND:VCALENDAR\r\n".encode() for event in _EVENTS
+)
 WORDS: Final = "They keep our papers. هم يحتجزوننا".encode()
 _NO_LINES: Final = dict.fromkeys(range(32), " ")
 _PLACE: Final = re.compile(r":[0-9]+:[0-9]+: |`[^`]*`|[0-9]+")
@@ -78,6 +88,7 @@ def parsers(folder: Path) -> dict[str, Parser]:
         "return code": Parser(examples=CODES, feed=feed_code),
         "line file": Parser(examples=(*SHORT_LINES, LINE.encode()), feed=feed_line, share=0.5, bound=A_FILE),
         "flow file": Parser(examples=(*SHORT_FLOWS, *FLOW_EXAMPLES), feed=feed_flow, share=0.2, bound=A_FILE),
+        "iCalendar file": Parser(examples=CALENDARS, feed=feed_calendar, share=0.5),
         "sealed value": Parser(
             examples=(seal(WORDS, KEY.public, "entry/1"), seal(WORDS, KEY.public, "x")), feed=feed_sealed
         ),
@@ -226,6 +237,17 @@ async def feed_line(body: bytes) -> str:
         return sentences(bad)
     assert line.default_language in line.languages
     return "a line"
+
+
+async def feed_calendar(body: bytes) -> str:
+    start = START.replace(microsecond=0)
+    reading = Reading(names={"Amina": "a"}, zone="Asia/Kathmandu", start=start, end=start + timedelta(days=90))
+    try:
+        found = read_calendar(body, reading)
+    except BadCalendar as bad:
+        return _PLACE.sub("", str(bad))[:40]
+    assert all(shift.start < shift.end and shift.end > start for shift in found)
+    return f"{len(found) > 1} shifts"
 
 
 async def feed_flow(body: bytes) -> str:

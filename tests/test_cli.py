@@ -3,9 +3,12 @@
 import io
 import json
 import logging
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -177,7 +180,7 @@ def test_a_short_passphrase_and_a_missing_name_are_refused(on: Run) -> None:
 def test_responders_are_added_shown_without_their_numbers_and_removed(on: Run) -> None:
     status, out, _ = on("rota", "add", "Amina", "--languages", "es,en", "--sms", "+12025550141", "--telegram", "9001")
     assert (status, out) == (0, "Amina can be paged from now on.\n")
-    assert on("rota", "show")[1] == "Amina\tes,en\ttelegram, sms\n"
+    assert on("rota", "show")[1].splitlines()[0] == "Amina\tes,en\ttelegram, sms"
     status, _, err = on("rota", "add", "amina", "--sms", "+12025550142")
     assert (status, is_one_sentence(err)) == (1, True)
     assert on("rota", "remove", "AMINA")[0] == 0
@@ -196,6 +199,92 @@ def test_a_contact_that_cannot_work_is_refused_and_not_repeated(on: Run, contact
     assert (status, is_one_sentence(err)) == (2, True)
     assert not any(part in err for part in contact if part[0] != "-")
     assert "Nobody can be paged yet" in on("rota", "show")[1]
+
+
+def test_a_responder_is_changed_in_hours_skills_languages_and_the_order_of_two_numbers(on: Run) -> None:
+    on("rota", "add", "Amina", "--languages", "es", "--sms", "+12025550141", "--voice", "+12025550141")
+    status, out, err = on(
+        *("rota", "change", "amina", "--voice", "+12025550142", "--voice", "+12025550143"),
+        *("--order", "voice-2,sms,voice", "--hours", "mon-fri 08:00-20:00", "--zone", "Asia/Kathmandu"),
+        *("--skills", "minors,medical", "--coordinator", "yes", "--languages", "ar,en"),
+    )
+    assert (status, out, err) == (0, "Amina is changed.\n", "")
+    more = ("hours mon-fri 08:00-20:00 Asia/Kathmandu", "skills minors,medical", "coordinator")
+    assert on("rota", "show")[1].splitlines()[0].split("\t") == ["Amina", "ar,en", "voice, sms, voice-2", *more]
+    on("rota", "change", "Amina", "--hours", "-", "--skills", "-", "--coordinator", "no", "--zone", "-")
+    shown = on("rota", "show")[1]
+    assert shown.splitlines()[0] == "Amina\tar,en\tvoice, sms, voice-2"
+    assert "20255501" not in shown
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [("--hours", "nine to five"), ("--zone", "Mars/Olympus"), ("--order", "pigeon"), ("--sms", "+12025550141") * 2],
+)  # fmt: skip
+def test_a_change_that_cannot_be_is_refused_in_one_sentence(on: Run, wrong: tuple[str, ...]) -> None:
+    on("rota", "add", "Amina", "--voice", "+12025550141")
+    status, _, err = on("rota", "change", "Amina", *wrong)
+    assert (status, is_one_sentence(err)) == (2, True)
+    assert on("rota", "show")[1].splitlines()[0] == "Amina\t\tvoice"
+
+
+def test_a_swap_is_noted_shown_and_taken_back(on: Run) -> None:
+    for name in ("Amina", "Bilal"):
+        on("rota", "add", name, "--sms", "+12025550141")
+    begin, end = (f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d} 18:00" for days in (1, 2))
+    status, out, _ = on("rota", "override", "Bilal", "--replaces", "Amina", "--from", begin, "--until", end)
+    assert status == 0
+    swap = out.split()[-1]
+    shown = on("rota", "show")[1]
+    assert f"swap {swap}: Bilal instead of Amina, {begin} to {end}" in shown
+    assert on("rota", "undo", swap)[0] == 0
+    assert "instead of" not in on("rota", "show")[1]
+    assert on("rota", "undo", swap)[0] == 1
+    for wrong in (("--from", "soon", "--until", end), ("--from", end, "--until", begin)):
+        status, _, err = on("rota", "override", "Bilal", *wrong)
+        assert (status, is_one_sentence(err)) == (2, True)
+
+
+def test_a_calendar_is_imported_drawn_and_taken_away_and_a_broken_one_changes_nothing(on: Run, home: Path) -> None:
+    on("rota", "add", "Amina", "--sms", "+12025550141")
+    day = f"{datetime.now(UTC) + timedelta(days=1):%Y%m%d}"
+    event = f"SUMMARY:Amina\r\nDTSTART:{day}T200000Z\r\nDURATION:PT12H\r\nRRULE:FREQ=DAILY;COUNT=3\r\n"
+    file = home / "nights.ics"
+    file.write_bytes(f"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n{event}END:VEVENT\r\nEND:VCALENDAR\r\n".encode())
+    status, out, err = on("rota", "import", str(file), "--calendar", "nights")
+    assert (status, err) == (0, "")
+    assert out.startswith("3 shifts are planned, the last until ")
+    shown = on("rota", "show")[1]
+    assert "nights" in shown
+    assert "NOBODY" in shown
+    assert "36 h" in shown
+    assert "look  Nobody is on duty from " in shown
+    file.write_bytes(file.read_bytes().replace(b"SUMMARY:Amina", b"SUMMARY:Canary"))
+    status, _, err = on("rota", "import", str(file), "--calendar", "nights")
+    assert status == 2
+    assert "line 2: this event names nobody" in err
+    assert "Canary" not in err
+    assert "36 h" in on("rota", "show")[1]
+    assert on("rota", "undo", "nights")[0] == 0
+    assert "nights" not in on("rota", "show")[1]
+
+
+def test_a_calendar_address_is_printed_once_and_taken_back(on: Run) -> None:
+    on("rota", "add", "Amina", "--sms", "+12025550141")
+    status, out, _ = on("rota", "feed", "Amina")
+    assert status == 0
+    assert re.search(r"/calendar/[A-Za-z0-9_-]{43}\.ics\n", out)
+    assert "has a calendar address" in on("rota", "show")[1]
+    assert on("rota", "unfeed", "Amina")[0] == 0
+    assert on("rota", "unfeed", "Amina")[0] == 1
+
+
+def test_every_further_example_of_a_command_is_understood() -> None:
+    for command in COMMANDS.values():
+        for example in command.more:
+            program, *arguments = shlex.split(example)
+            assert program == "harborline"
+            parser().parse_args(arguments)
 
 
 def test_the_trail_is_exported_and_verified_offline_and_a_change_is_found(

@@ -1,6 +1,6 @@
 """Signing in while a stranger guesses: who signed in on a browser before is let in, and nobody gets more tries."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from http.cookies import SimpleCookie
 
 import pytest
@@ -80,7 +80,9 @@ async def test_a_mark_is_worth_nothing_for_another_name(noor: Browser, stranger:
 
 
 @pytest.mark.parametrize("change", [lambda mark: mark[:-1] + "fe"[mark[-1] == "f"], lambda _: "", lambda _: "zz" * 52])
-async def test_a_mark_that_was_changed_or_made_up_is_worth_nothing(noor: Browser, stranger: Browser, change) -> None:  # type: ignore[no-untyped-def]
+async def test_a_mark_that_was_changed_or_made_up_is_worth_nothing(
+    noor: Browser, stranger: Browser, change: Callable[[str], str]
+) -> None:
     keep(stranger, change(mark_of(noor)))
     await guess(stranger, NAME_TRIES)
     assert (await stranger.sign_in("Noor")).status == 403

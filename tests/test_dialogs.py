@@ -20,13 +20,17 @@ from dialogs.events import (
     ReadAnswers,
     Said,
     Say,
+    Secret,
     SetContactRule,
     Shared,
     Silent,
     Started,
+    WordChecked,
 )
 from tests.talking import CODE, FLOW, LINE, STORY, Talk, at, means
-from understanding.meaning import Intent
+from understanding.meaning import Cue, Fact, Intent, Meaning, Mention, Signal
+
+ASKS = Meaning(cues=frozenset({Cue.WHAT_IS_KEPT}))
 
 # Safety first -----------------------------------------------------------------------------------------------------
 
@@ -157,6 +161,67 @@ def test_while_a_human_is_writing_we_only_keep_what_is_said() -> None:
         talk.does(event)
         assert not [effect for effect in talk.effects if not isinstance(effect, Keep)]
     assert talk.does(Said(text=CODE)).effects == ()
+
+
+# What five readers found -------------------------------------------------------------------------------------------
+
+
+def test_whoever_asks_what_is_kept_is_answered_and_then_asked_the_same_again() -> None:
+    talk = at("facts.where").says("do you keep my number", meaning=ASKS)
+    assert talk.of(Keep) == [Keep(step="facts.where")]
+    assert (talk.said[0], talk.asked) == ("kept.note", "facts.where")
+    assert not at("report.what").says("is this anonymous", meaning=ASKS).state.told
+
+
+def test_what_is_kept_is_not_told_before_it_is_known_who_holds_the_phone() -> None:
+    first = Talk().says("is this anonymous", meaning=ASKS)
+    assert (first.said, first.asked) == ([], "safe")
+    assert first.says("1", "1").said[0] == "kept.note"
+    assert first.asked == "way"
+    later = at("facts.where").later(9).says("who can see my messages", meaning=ASKS)
+    assert (later.said, later.asked) == ([], "again.safe")
+    assert (later.says("1").said[0], later.asked) == ("kept.note", "facts.where")
+
+
+def test_whoever_asks_what_is_kept_after_the_end_is_not_taken_through_it_all_again() -> None:
+    talk = at("code.offer", kept=True, filed=True, told=True).says("2")
+    assert talk.state.phase is Phase.ENDED
+    talk.says("who can see my messages", meaning=ASKS)
+    assert (talk.said, talk.asked) == (["kept.note"], "after.what")
+
+
+def test_words_at_the_read_back_may_hold_the_place_so_it_is_not_asked_as_if_nothing_had_been_said() -> None:
+    talk = at("facts.heard", facts={Fact.WHO: "several"}).says("Harbour street")
+    assert talk.asked == "facts.where_more"
+    assert talk.says("9").asked == "facts.when"
+
+
+def test_a_child_in_danger_hears_the_number_and_that_it_is_not_their_fault() -> None:
+    talk = at("way").says("im 15 he hits me", urgent=True, meaning=means(Intent.UNKNOWN, 0.0, Signal.CHILD))
+    assert talk.said == ["danger.number", "minor.note"]
+    assert [alert.reason for alert in talk.of(Alert)] == ["danger"]
+
+
+def test_whoever_may_hurt_themselves_is_taught_no_keys() -> None:
+    talk = Talk().says("i want to die", urgent=True, meaning=means(Intent.UNKNOWN, 0.0, Signal.SELF_HARM))
+    for words in ("1", "nobody would miss me", "i dont know"):
+        talk.says(words)
+        assert not [phrase for phrase in talk.said if phrase.startswith("hint.")]
+    assert talk.asked == "danger.more"
+
+
+def test_somebody_who_does_not_know_us_is_not_told_of_another_time() -> None:
+    who = Meaning(cues=frozenset({Cue.WHO_IS_THIS}))
+    talk = at("facts.when").says("who is this", meaning=who).says("i ordered nothing")
+    assert talk.effects[-2:] == (Say(phrase="who.more"), End())
+    assert talk.state.phase is Phase.PARKED
+    assert talk.says("7").said == ["later.parked"]
+
+
+def test_a_correction_of_the_same_week_answers_no_other_question() -> None:
+    tuesday = Meaning(cues=frozenset({Cue.CORRECTION}), mentions=(Mention(fact=Fact.WHEN, value="week"),))
+    talk = at("facts.still", chosen={"facts.when": "week"}).says("no it was tuesday", meaning=tuesday)
+    assert (talk.said, talk.asked) == (["facts.corrected"], "facts.still")
 
 
 # One question at a time, all of them open to words ----------------------------------------------------------------
@@ -340,3 +405,56 @@ def test_words_after_the_end_are_added() -> None:
     assert talk.effects == (Keep(step="returned"), Say(phrase="turn.added"), End())
     assert talk.later(9).says("and another").asked == "again.safe"
     assert talk.says("1").asked == "after.what"
+
+
+@pytest.mark.parametrize("button", ["safe:yes", "again.safe:yes", "again.safe:watched", "code.menu:contact"])
+@pytest.mark.parametrize("phase", [Phase.PARKED, Phase.RESTED])
+def test_an_old_button_is_no_check_word(button: str, phase: Phase) -> None:
+    """Whoever took the phone finds the buttons of yesterday in the chat."""
+    talk = at("code.menu", guarded=True, ask_safe=True, interrupted=("code.menu",))
+    talk.state = talk.state.but(phase=phase)
+    assert talk.does(Chose(option=button)).asked == "again.word"
+    assert talk.does(Chose(option=button)).asked == "again.word"
+    assert talk.state.ask_safe
+
+
+def test_no_key_changes_the_contact_rule_before_the_check_word() -> None:
+    talk = at("contact.change", guarded=True, code=CodeState.OPENED, contact_rule="never_first")
+    talk.state = talk.state.but(phase=Phase.RESTED)
+    for event in (Said(text="4"), Chose(option="contact.change:neutral")):
+        talk.does(event)
+        assert talk.asked == "again.word"
+        assert talk.of(SetContactRule) == []
+    assert talk.state.contact_rule == "never_first"
+
+
+@pytest.mark.parametrize("phase", [Phase.PARKED, Phase.RESTED])
+def test_neither_asking_for_a_human_nor_danger_leads_around_the_check_word(phase: Phase) -> None:
+    for first in ("0", "8"):
+        talk = at("code.menu", guarded=True, ask_safe=True, code=CodeState.OPENED, interrupted=("code.menu",))
+        talk.state = talk.state.but(phase=phase)
+        talk.says(first)
+        assert talk.does(Chose(option="contact.rule:neutral")).of(SetContactRule) == []
+        assert talk.says("1").asked == "again.word"
+    talk = at("again.word", guarded=True, ask_safe=True, code=CodeState.OPENED)
+    assert talk.does(Chose(option="help.danger:yes")).of(Alert)
+    assert talk.does(Chose(option="contact.rule:neutral")).of(SetContactRule) == []
+    assert talk.says("1").asked == "danger.where", "and danger goes on without it"
+
+
+def test_the_check_word_is_asked_for_once_and_then_forgotten() -> None:
+    talk = at("code.menu", guarded=True, ask_safe=True, code=CodeState.OPENED, filed=True)
+    talk.state = talk.state.but(phase=Phase.PARKED)
+    talk.says("I write for a newspaper", meaning=replace(means(Intent.UNKNOWN), cues=frozenset({Cue.PRESS})))
+    assert talk.state.phase is Phase.ENDED
+    assert talk.says("what did I tell you yesterday about the kiln there").asked == "again.word"
+    assert talk.does(Chose(option="contact.rule:neutral")).of(SetContactRule) == []
+    talk.does(WordChecked(found=Secret.CHECK))
+    assert "again.word" not in talk.state.interrupted
+    assert talk.says("0", "1").asked != "again.word"
+
+
+@pytest.mark.parametrize("button", ["safe:not_now", "help.danger:yes"])
+def test_not_now_and_danger_need_no_check_word(button: str) -> None:
+    talk = at("again.word", guarded=True, ask_safe=True).does(Chose(option=button))
+    assert talk.state.phase is Phase.PARKED or talk.of(Alert)

@@ -1,15 +1,14 @@
 """The pager: who is called, by what, and when; and what must hold in every history of events."""
 
-import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from itertools import combinations, count
+from datetime import datetime, timedelta
+from itertools import count
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.histories import POLICIES, ROTAS, START, EveryHistory, responder
 from triage.alerts import (
     OUTSIDE,
     Acknowledged,
@@ -30,27 +29,16 @@ from triage.alerts import (
     Tick,
     TimedOut,
     WakeAt,
+    Worked,
 )
 from triage.escalation import TABLE, IllegalEvent, new_alert, step
-from triage.ladder import PAGES_KEPT
+from triage.ladder import PAGES_KEPT, unheard
 from triage.levels import Level
 from triage.policy import LevelPolicy, Levels, Step, TriagePolicy, When, Who
-from triage.rota import Method, MethodKind, Responder, Rota, Window
+from triage.rota import MethodKind, Rota
 
-MIDNIGHT = datetime(2026, 3, 4, tzinfo=UTC)
-START = MIDNIGHT + timedelta(hours=12)
+MIDNIGHT = START - timedelta(hours=12)
 SMS, VOICE, TELEGRAM = MethodKind.SMS, MethodKind.VOICE, MethodKind.TELEGRAM
-OFFICE = (Window(start=datetime.min.time().replace(hour=9), end=datetime.min.time().replace(hour=17)),)
-
-
-def responder(name: str, *kinds: MethodKind, languages: tuple[str, ...] = (), office: bool = False) -> Responder:
-    return Responder(
-        id=name,
-        name=name.title(),
-        languages=languages,
-        methods=tuple(Method(kind=kind, contact=f"{name}-{kind}") for kind in kinds),
-        hours=OFFICE if office else (),
-    )
 
 
 ANA, BEN = responder("ana", SMS, VOICE, languages=("en",)), responder("ben", SMS, TELEGRAM, languages=("es",))
@@ -288,8 +276,8 @@ def test_an_acknowledgement_stops_the_calls_and_tells_those_who_were_called() ->
     pager.wakes()
     pager.wakes()
     assert pager.ack("ben") == [("ben", Tell.TAKEN, ("ben",)), ("ana", Tell.STOOD_DOWN, ("ben",))]
-    assert (pager.alert.state, pager.alert.wake) == (AlertState.ACKNOWLEDGED, None)
-    assert pager.on(TimedOut(timer=pager.alert.timer)) == ()
+    assert pager.alert.state is AlertState.ACKNOWLEDGED
+    assert pager.on(Tick()) == ()
 
 
 def test_a_late_acknowledgement_counts_while_it_rings() -> None:
@@ -359,6 +347,160 @@ def test_the_outside_number_is_left_alone_once_it_has_acknowledged() -> None:
     assert pager.wakes() == ["alarm"]
 
 
+# Whoever has it ---------------------------------------------------------------------------------------------
+
+
+def told(actions: tuple[Action, ...]) -> list[tuple[str, Tell]]:
+    """Who is told what."""
+    return [(a.responder, a.what) for a in actions if isinstance(a, TellResponder)]
+
+
+def test_a_case_that_nobody_touches_is_offered_to_others_and_its_holder_comes_last() -> None:
+    pager = Pager()
+    pager.opened()
+    pager.ack("ana")
+    pager.now += timedelta(seconds=599)
+    assert pager.on(Tick()) == ()
+    pager.now += timedelta(seconds=1)
+    actions = pager.on(TimedOut(timer=pager.alert.timer))
+    assert (told(actions), called(actions)) == ([("ana", Tell.LAPSED)], ["ben-sms"])
+    assert (pager.alert.state, pager.alert.acks) == (AlertState.RINGING, ())
+
+
+def test_whoever_had_it_is_called_again_when_there_is_nobody_else() -> None:
+    pager = Pager(Rota(responders=(ANA,)))
+    pager.opened()
+    pager.ack("ana")
+    assert pager.wakes() == ["ana-sms"]
+
+
+def test_somebody_who_works_on_it_is_asked_and_an_answer_is_enough() -> None:
+    pager = Pager()
+    pager.opened()
+    pager.ack("ana")
+    pager.on(Worked(at=START + timedelta(minutes=5)))
+    assert (pager.wakes(), pager.after) == ([], 35 * 60), "half an hour after anything was done"
+    assert pager.alert.asked_at == pager.now
+    pager.now += timedelta(seconds=200)
+    assert pager.ack("ana") == [("ana", Tell.TAKEN, ("ana",))]
+    assert (pager.wakes(), pager.after) == ([], 35 * 60 + 200 + 1800), "asked again, half an hour later"
+
+
+def test_no_answer_to_the_question_calls_the_next_person() -> None:
+    pager = Pager()
+    pager.opened()
+    pager.ack("ana")
+    pager.on(Worked(at=START))
+    pager.wakes()
+    assert pager.wakes() == ["ben-sms"]
+    assert pager.after == 1800 + 300
+
+
+def test_work_answers_the_question_too() -> None:
+    pager = Pager()
+    pager.opened()
+    pager.ack("ana")
+    pager.on(Worked(at=START))
+    pager.wakes()
+    pager.on(Worked(at=pager.now + timedelta(seconds=30)))
+    assert pager.alert.asked_at is None
+    assert (pager.wakes(), pager.after) == ([], 1800 + 30 + 1800)
+
+
+def test_nobody_is_asked_once_the_person_waits_for_nothing_more() -> None:
+    pager = Pager()
+    pager.opened()
+    pager.ack("ana")
+    pager.on(Worked(at=START, settled=True))
+    assert pager.alert.wake is None
+    pager.now += timedelta(days=1)
+    assert pager.on(Tick()) == ()
+    assert told(pager.on(Raised(level=Level.EMERGENCY))) == [], "so long after, somebody is called anew instead"
+    assert pager.alert.live
+
+
+def test_danger_within_seconds_of_an_answer_opens_the_question_again() -> None:
+    pager = Pager()
+    pager.opened()
+    pager.ack("ana")
+    pager.on(Raised(level=Level.EMERGENCY))
+    pager.on(Worked(at=START, settled=True))
+    assert told(pager.on(Raised(level=Level.EMERGENCY))) == [], "they were told a moment ago"
+    assert pager.alert.wake is not None
+
+
+def test_while_the_question_is_open_somebody_else_may_step_in() -> None:
+    pager = Pager()
+    pager.opened()
+    pager.ack("ana")
+    pager.on(Worked(at=START))
+    pager.wakes()
+    assert pager.ack("ben") == [("ben", Tell.TAKEN, ("ben",))]
+    assert pager.alert.holders == ("ben",)
+
+
+def test_only_those_who_have_it_are_asked_not_those_who_were_told_to_rest() -> None:
+    pager = Pager(life=True)
+    pager.opened()
+    for name in ("ana", "ben", "staff"):
+        pager.ack(name)
+    pager.on(Worked(at=START))
+    assert pager.alert.wake is not None
+    pager.now = pager.alert.wake
+    actions = pager.on(TimedOut(timer=pager.alert.timer))
+    assert told(actions) == [("ana", Tell.STILL_ON_IT), ("ben", Tell.STILL_ON_IT)]
+
+
+def test_a_level_without_these_times_leaves_whoever_has_it_alone() -> None:
+    pager = Pager(level=Level.STANDARD)
+    pager.opened()
+    pager.ack("ana")
+    assert pager.alert.wake is None
+
+
+def test_an_alert_that_was_taken_before_reminders_existed_still_opens() -> None:
+    pager = Pager()
+    pager.opened()
+    pager.ack("ana")
+    old = pager.alert.to_json()
+    for name in ("touched", "worked_at", "asked_at", "settled", "lapsed"):
+        del old[name]
+    assert Alert.from_json(old) == pager.alert
+
+
+def test_it_is_known_when_no_provider_takes_anything() -> None:
+    pager = Pager()
+    pager.opened()
+    while pager.alert.state is AlertState.RINGING:
+        assert not unheard(pager.alert)
+        pager.wakes()
+    for page in pager.alert.pages:
+        pager.on(PageNews(page=page.id, state=PageState.FAILED))
+    assert unheard(pager.alert)
+    pager.wakes()
+    assert unheard(pager.alert), "pages that nobody has tried yet tell nothing"
+    pager.on(PageNews(page=pager.alert.pages[-1].id, state=PageState.ACCEPTED))
+    assert not unheard(pager.alert)
+
+
+def test_with_nobody_to_call_nothing_is_heard() -> None:
+    pager = Pager(Rota(), policy=TriagePolicy())
+    pager.opened()
+    assert unheard(pager.alert)
+
+
+@given(ROTAS, st.sampled_from(["es", "sw", ""]))
+def test_language_orders_people_and_never_makes_anybody_wait(rota: Rota, language: str) -> None:
+    reachable = [r for r in rota.responders if r.methods]
+    pager = Pager(rota, language=language)
+    calls = pager.opened()
+    assert calls
+    if reachable:
+        speaking = [r for r in reachable if language in r.languages]
+        assert pager.alert.pages[0].responder == (speaking or reachable)[0].id
+        assert pager.alert.pages[0].at == START
+
+
 # Raising and closing ----------------------------------------------------------------------------------------
 
 
@@ -406,9 +548,10 @@ def test_whoever_has_it_is_told_when_it_becomes_worse() -> None:
     pager = Pager(level=Level.HIGH)
     pager.opened()
     pager.ack("ana")
-    assert pager.on(Raised(level=Level.EMERGENCY)) == (
-        TellResponder(responder="ana", what=Tell.RAISED, holders=("ana",)),
-    )
+    actions = pager.on(Raised(level=Level.EMERGENCY))
+    assert TellResponder(responder="ana", what=Tell.RAISED, holders=("ana",)) in actions
+    assert called(actions) == []
+    assert pager.alert.wake == START + timedelta(seconds=600), "an emergency may lie untouched for ten minutes"
     assert pager.on(Raised(level=Level.EMERGENCY)) == ()
 
 
@@ -506,7 +649,7 @@ def test_a_time_without_zone_is_refused() -> None:
 
 
 def test_the_table_covers_every_state_and_event_once_opened() -> None:
-    events = (Opened, TimedOut, Tick, PageNews, Acknowledged, Raised, Closed)
+    events = (Opened, TimedOut, Tick, PageNews, Acknowledged, Worked, Raised, Closed)
     assert {(s, e) for s in AlertState if s is not AlertState.NEW for e in events} <= TABLE.keys()
     assert {e for s, e in TABLE if s is AlertState.NEW} == {Opened, Closed}
 
@@ -526,153 +669,6 @@ def test_an_alert_that_rings_for_days_stays_small() -> None:
 
 
 # Every history ----------------------------------------------------------------------------------------------
-
-NAMES = ("ana", "ben", "chi", "eve")
-RESPONDERS = st.lists(
-    st.builds(
-        lambda name, kinds, office: responder(name, *kinds, office=office),
-        st.sampled_from(NAMES),
-        st.lists(st.sampled_from(MethodKind), unique=True, max_size=3),
-        st.booleans(),
-    ),
-    unique_by=lambda r: r.id,
-    max_size=4,
-)
-ROTAS = RESPONDERS.map(lambda people: Rota(responders=tuple(people)))
-STEPS = st.lists(
-    st.builds(
-        Step,
-        who=st.sampled_from(Who),
-        wait=st.integers(20, 900),
-        methods=st.lists(st.sampled_from(MethodKind), unique=True, max_size=2).map(tuple),
-    ),
-    min_size=1,
-    max_size=4,
-).map(tuple)
-LADDERS = st.builds(
-    LevelPolicy,
-    page=st.sampled_from(When),
-    acknowledge=st.just(180),
-    people_for_life=st.integers(1, 3),
-    steps=STEPS,
-    repeat=st.integers(0, 2),
-    last_resort_every=st.integers(20, 900),
-)
-POLICIES = st.builds(
-    TriagePolicy,
-    levels=st.builds(Levels, emergency=LADDERS, high=LADDERS),
-    outside_number=st.sampled_from(["", "+34600111222"]),
-    method_wait=st.integers(1, 60),
-    contact_gap=st.integers(1, 20),
-)
-SKEWS = st.integers(-60, 60)
-
-
-class EveryHistory(RuleBasedStateMachine):
-    """Any order of acknowledgements, news, silence, failures, shift changes, wrong clocks and closings."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = START
-        self.asked: WakeAt | None = None
-        self.paged: list[tuple[str, datetime]] = []
-        self.new_id: Callable[[], str] = map("page-{}".format, count(1)).__next__
-
-    @initialize(policy=POLICIES, rota=ROTAS, level=st.sampled_from([Level.HIGH, Level.EMERGENCY]), life=st.booleans())
-    def begin(self, policy: TriagePolicy, rota: Rota, level: Level, life: bool) -> None:
-        self.policy, self.rota = policy, rota
-        self.alert = new_alert("alert", level=level, language="es", life_at_risk=life, policy=policy)
-        self.happens(Opened())
-
-    def happens(self, event: Event, skew: int = 0) -> None:
-        before, now = self.alert, self.now + timedelta(seconds=skew)
-        after, actions = step(before, self.policy, self.rota, event, now, new_id=self.new_id)
-        assert after.state in TABLE[before.state, type(event)][1]
-        assert after.level >= before.level
-        assert after.needed >= before.needed
-        assert Alert.from_json(json.loads(json.dumps(after.to_json()))) == after
-        for action in actions:
-            if isinstance(action, WakeAt):
-                self.asked = action
-            elif isinstance(action, PageResponder):
-                assert action.responder not in after.acks, "somebody who has it was called again"
-                assert after.live
-                self.paged.append((action.method.contact, after.pages[-1].at))
-            elif isinstance(action, PageOutside):
-                assert OUTSIDE not in after.acks
-                self.paged.append((OUTSIDE, after.pages[-1].at))
-        self.alert = after
-
-    @rule(seconds=st.integers(1, 2000))
-    def time_passes(self, seconds: int) -> None:
-        self.now += timedelta(seconds=seconds)
-
-    @precondition(lambda self: self.asked is not None)
-    @rule(skew=SKEWS)
-    def a_wake_up_comes(self, skew: int) -> None:
-        assert self.asked is not None
-        self.now = max(self.now, self.asked.at)
-        self.happens(TimedOut(timer=self.asked.timer), skew)
-
-    @rule(timer=st.integers(-1, 50), skew=SKEWS)
-    def a_wake_up_comes_twice_or_late(self, timer: int, skew: int) -> None:
-        if self.asked is None or timer != self.asked.timer:
-            self.happens(TimedOut(timer=timer), skew)
-
-    @rule(skew=SKEWS)
-    def a_regular_look(self, skew: int) -> None:
-        self.happens(Tick(), skew)
-
-    @rule(which=st.integers(0, 300), state=st.sampled_from(PageState), skew=SKEWS)
-    def news(self, which: int, state: PageState, skew: int) -> None:
-        pages = self.alert.pages
-        page = pages[-1 - which % len(pages)].id if pages else "unknown"
-        self.happens(PageNews(page=page, state=state, error=30003), skew)
-
-    @rule(who=st.sampled_from([*NAMES, OUTSIDE, "staff"]), skew=SKEWS)
-    def somebody_acknowledges(self, who: str, skew: int) -> None:
-        self.happens(Acknowledged(responder=who), skew)
-
-    @rule(level=st.sampled_from(Level), life=st.booleans(), skew=SKEWS)
-    def danger_is_seen_again(self, level: Level, life: bool, skew: int) -> None:
-        self.happens(Raised(level=level, life_at_risk=life), skew)
-        assert self.alert.level >= level
-
-    @rule(rota=ROTAS)
-    def the_shift_changes(self, rota: Rota) -> None:
-        self.rota = rota
-
-    @rule(twice=st.booleans())
-    def staff_close_it(self, twice: bool) -> None:
-        self.happens(Closed())
-        if twice:
-            self.happens(Closed())
-
-    @rule()
-    def it_is_opened_again(self) -> None:
-        self.happens(Opened())
-
-    @invariant()
-    def somebody_has_it_or_the_next_call_is_scheduled(self) -> None:
-        alert = self.alert
-        if alert.state is AlertState.ACKNOWLEDGED:
-            assert len(alert.acks) >= alert.needed
-        if alert.live:
-            assert len(alert.acks) < alert.needed
-            assert self.asked == WakeAt(at=alert.wake or START, timer=alert.timer)
-        else:
-            assert alert.wake is None
-
-    @invariant()
-    def each_person_counts_once(self) -> None:
-        assert len(set(self.alert.acks)) == len(self.alert.acks)
-
-    @invariant()
-    def no_phone_rings_twice_within_the_gap(self) -> None:
-        gap = timedelta(seconds=self.policy.contact_gap)
-        latest = self.paged[-40:]
-        assert all(abs(a - b) >= gap for (x, a), (y, b) in combinations(latest, 2) if x == y)
-
 
 TestEveryHistory = EveryHistory.TestCase
 TestEveryHistory.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

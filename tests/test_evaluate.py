@@ -8,21 +8,9 @@ import numpy as np
 import pytest
 
 from understanding.meaning import UNREAD, Engine, Evidence, Meaning, Signal
-from understanding.training.evaluate import (
-    Prediction,
-    Row,
-    TableError,
-    as_json,
-    as_text,
-    evaluate,
-    measure,
-    plain_level,
-    read_table,
-    wilson,
-    write_predictions,
-)
-from understanding.training.left_out import calibrated, reliability
-from understanding.training.solve import auc, platt, recall, ridge, threshold
+from understanding.training.evaluate import TableError, evaluate, plain_level, predict, read_table, write_predictions
+from understanding.training.measure import Prediction, Row, as_json, as_text, measure, reliability, wilson
+from understanding.training.solve import auc, calibrated, platt, recall, ridge, threshold
 
 TABLE = (
     "lang\ttext\tlevel\n"
@@ -75,7 +63,7 @@ def test_a_table_that_cannot_be_used_is_refused_with_what_it_needs(
 def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "table.tsv"
     path.write_text(TABLE)
-    with pytest.raises(TableError, match="embedded, rules"):
+    with pytest.raises(TableError, match="embedded, rasa, rules"):
         evaluate(path, engine="oracle")
 
 
@@ -122,10 +110,22 @@ def test_left_out_margins_are_those_of_a_machine_that_never_saw_the_example() ->
     points = dice.normal(size=(30, 5))
     targets = np.sign(points[:, :1] + 0.3 * dice.normal(size=(30, 1)))
     gram = points @ points.T + 0.2
-    _, left_out = ridge(gram, targets, 0.5)
+    left_out = ridge(gram, targets, 0.5).left_out
     others = np.arange(30) != 7
-    coefficients, _ = ridge(gram[np.ix_(others, others)], targets[others], 0.5)
-    assert left_out[7, 0] == pytest.approx((gram[7, others] @ coefficients)[0])
+    without = ridge(gram[np.ix_(others, others)], targets[others], 0.5).coefficients
+    assert left_out[7, 0] == pytest.approx((gram[7, others] @ without)[0])
+
+
+def test_margins_without_a_group_are_those_of_a_machine_that_saw_nothing_of_it() -> None:
+    dice = np.random.default_rng(6)
+    points = dice.normal(size=(30, 5))
+    targets = np.sign(points[:, :1] + 0.3 * dice.normal(size=(30, 1)))
+    gram = points @ points.T + 0.2
+    groups = ["aa"] * 12 + ["bb"] * 10 + ["cc"] * 8
+    group_out = ridge(gram, targets, 0.5, groups).group_out
+    others = np.array(groups) != "bb"
+    without = ridge(gram[np.ix_(others, others)], targets[others], 0.5).coefficients
+    assert group_out[~others, 0] == pytest.approx((gram[np.ix_(~others, others)] @ without)[:, 0])
 
 
 def test_calibration_gives_probabilities_that_match_the_share_of_positives() -> None:
@@ -186,3 +186,31 @@ def test_calibrated_margins_are_as_often_right_as_they_say() -> None:
 )
 def test_without_triage_the_level_follows_danger_concern_and_signals(meaning: Meaning, level: str) -> None:
     assert plain_level(meaning) == level
+
+
+def test_measures_hold_intervals_calibration_confusion_and_romanised_rows_apart() -> None:
+    rows = [
+        Row(lang="hi-Latn", text="a", level="emergency"),
+        Row(lang="hi-Latn", text="b", level="standard"),
+        Row(lang="hi", text="c", level="emergency"),
+        Row(lang="hi", text="d", level="information"),
+    ]
+    said = [predicted(0.95, "emergency", "hi"), predicted(0.3, "high", "ur"), predicted(0.02, "standard"), predicted(0)]
+    everything, romanised, *languages = measure(rows, said)
+    assert [m.group for m in (everything, romanised, *languages)] == ["all", "romanised", "hi", "hi-Latn"]
+    assert (romanised.rows, romanised.recall_10, romanised.named) == (2, 1.0, 0.5)
+    assert (everything.low_5, everything.high_5) == wilson(everything.recall_5, 2)
+    assert [(b.low, b.count, b.right) for b in everything.calibration] == [(0.0, 2, 0.5), (0.2, 1, 0.0), (0.9, 1, 1.0)]
+    assert everything.confusion["emergency"] == {"information": 0, "standard": 1, "high": 0, "emergency": 1}
+    assert everything.confusion["standard"]["high"] == 1
+    text = as_text(measure(rows, said))
+    assert "calibration" in text
+    assert "given \\ predicted" in text
+
+
+@pytest.mark.asyncio
+async def test_long_work_tells_how_far_it_is() -> None:
+    told: list[tuple[int, int]] = []
+    rows = [Row(lang="en", text="hello"), Row(lang="en", text="thanks")]
+    await predict(rows, engine="rules", progress=lambda done, of: told.append((done, of)))
+    assert told == [(1, 2), (2, 2)]

@@ -21,8 +21,8 @@ from tests.parsers import UPDATES, parsers
 SHORT = 1_500  # inputs to each parser in the gate
 NAMES = (
     *("form: a text", "form: a call", "form: news", "Telegram update", "return code", "line file", "flow file"),
-    *("sealed value", "lock", "epoch and service lock", "stored conversation", "audit export", "console form"),
-    *("heads of a form", "cookie", "passkey"),
+    *("iCalendar file", "sealed value", "lock", "epoch and service lock", "stored conversation", "audit export"),
+    *("console form", "heads of a form", "cookie", "passkey"),
 )
 
 

@@ -59,9 +59,9 @@ async def test_words_that_are_gone_are_nothing_to_do(house: House) -> None:
 def test_pages_wake_ups_and_the_look_share_no_queue_with_anything_else(house: House) -> None:
     Jobs(house).register(house.vault.jobs)
     queues = {name: task.queue for name, task in house.vault.jobs.tasks.items()}
-    assert {name for name, queue in queues.items() if queue == URGENT} == {"page", "wake", "look"}
+    assert {name for name, queue in queues.items() if queue == URGENT} == {"page", "wake", "look", "watch", "beat"}
     assert queues["read"] == READ
-    assert {name for name, queue in queues.items() if queue == TALK} == {"deliver", "attend"}
+    assert {name for name, queue in queues.items() if queue == TALK} == {"ask_ready", "attend", "deliver"}
     assert {queues["erase_copy"], queues["erase_chat"], queues["tidy"]} == {TIDY}
     assert set(queues.values()) - {"builtin"} <= set(QUEUES), "nobody works it"
 

@@ -96,12 +96,12 @@ def test_conversations_know_of_the_line_what_they_need(read: Callable[[str], Lin
 
 def test_the_calendar_is_read_over_the_people_there_are(read: Callable[[str], Line]) -> None:
     people = (Responder(id="1", name="amina"), Responder(id="2", name="BILAL"), Responder(id="3", name="Carla"))
-    rota = read(GOOD).rota(people)
+    rota = read(GOOD).standing.rota(people)
     (layer,) = rota.layers  # a layer of people who are not enrolled is no layer
     assert (layer.members, layer.start, layer.handover) == (("1", "2"), date(2026, 1, 5), time(8, 30))
     assert on_duty(rota, datetime(2026, 1, 12, 13, 29, tzinfo=UTC)) == ("1",)
     assert on_duty(rota, datetime(2026, 1, 12, 13, 30, tzinfo=UTC)) == ("2",)  # half past eight in New York
-    assert on_duty(read(GOOD).rota(people[2:]), datetime(2026, 1, 12, tzinfo=UTC)) == ("3",)
+    assert on_duty(read(GOOD).standing.rota(people[2:]), datetime(2026, 1, 12, tzinfo=UTC)) == ("3",)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -94,6 +95,19 @@ def test_every_language_has_words_for_every_fact_and_cue(language: str) -> None:
 @given(st.text(max_size=300), st.sampled_from(["en", "ar", "hi", "zh"]))
 def test_no_text_makes_it_fall_over(text: str, language: str) -> None:
     assert len(mentions_in(text, (language,), TABLE)[0]) <= len(Fact)
+
+
+def test_a_text_full_of_what_looks_like_names_holds_nobody_up() -> None:
+    """Every name asks whether capitals say anything in the text: that is found out once, not once a name."""
+    short, long = ("A A in " * 1425)[:2500], ("A A in " * 1425)[:10_000]
+    seconds = [min(_cost(text) for _ in range(3)) for text in (short, long)]
+    assert seconds[1] < 10 * seconds[0], "four times the text, at most about four times the work"
+
+
+def _cost(text: str) -> float:
+    began = process_time()
+    mentions_in(text, ("fr", "en"), TABLE)
+    return process_time() - began
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from triage.alerts import OUTSIDE, PageState, Tell
 from triage.levels import Level
 from triage.review import CaseState
 from triage.rota import MethodKind
+from understanding.tongues import NAMES
 from vault import paging
 from vault.cases import Case
 from vault.errors import NotFound
@@ -329,11 +330,12 @@ def test_a_page_holds_code_level_language_and_link_and_nothing_else(
     spoken = method is MethodKind.VOICE
     known = house.phrases.locales.get(case.language)
     tag = next((t for t in tags if t in house.line.languages), "en")
+    unknown = house.phrases.text("page.language_unknown", tag, house.line.mode, {})
     values = {
         "line": "Harbor House",
         "level": house.phrases.text(f"level.{case.level.word}", tag, house.line.mode, {}),
         "code": ", ".join(case.code) if spoken else case.code,
-        "language": known.name if known else house.phrases.text("page.language_unknown", tag, house.line.mode, {}),
+        "language": known.name if known else NAMES.get(case.language, unknown),
         "link": f"{CONSOLE}/cases/{case.code}",
     }
     phrase = "page.voice" if spoken else "page.text"

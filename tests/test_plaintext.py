@@ -89,11 +89,19 @@ ALLOWED: Final[Mapping[str, Mapping[str, str]]] = {
     "waiting_answers": {"id": ID, "locator": ID, "sealed": SEALED, "created_at": MOMENT},
     "alerts": {"id": ID, "case_id": ID, "ringing": STATE, "machine": STATE, "changed_at": MOMENT},
     "pages": {
-        "id": ID, "alert_id": ID, "responder_id": ID, "method": STATE, "state": STATE, "error": COUNT,
+        "id": ID, "alert_id": ID, "responder_id": ID, "method": STATE, "contact": STATE, "state": STATE, "error": COUNT,
         "created_at": MOMENT, "sent_at": MOMENT, "news_at": MOMENT,
     },
     "responders": {"id": ID, "position": COUNT, "sealed": SEALED},
     "contacts": {"digest": ID, "responder_id": ID},
+    "rota_changes": {
+        "id": ID, "kind": STATE, "starts_at": MOMENT, "ends_at": MOMENT, "sealed": SEALED, "created_at": MOMENT,
+    },
+    "rota_feeds": {"digest": ID, "responder_id": ID, "created_at": MOMENT},
+    "readiness": {
+        "id": ID, "responder_id": ID, "method": STATE, "contact": STATE, "shift_at": MOMENT, "due_at": MOMENT,
+        "state": STATE, "error": COUNT, "told": STATE,
+    },
     "teams": {"id": ID, "public_key": KEY, "created_at": MOMENT, "retired_at": MOMENT, "replaced_by": ID},
     "members": {
         "id": ID, "login": ID, "name": SEALED, "role": STATE, "public_key": KEY, "salt": KEY, "private_key": SEALED,

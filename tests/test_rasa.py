@@ -34,7 +34,8 @@ from understanding.embedded import Embedded, Limits
 from understanding.heads import Scores
 from understanding.meaning import Engine, Intent, Meaning, Signal
 from understanding.rasa import LARGEST_ANSWER, Pauses, Rasa, RasaFailed, scores_of
-from understanding.training.evaluate import NotThisEngine, Row, predict
+from understanding.training.evaluate import NotThisEngine, predict
+from understanding.training.measure import Row
 from understanding.understand import Understanding
 from vault.keys import init_key_ring
 

@@ -8,8 +8,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from bot.app import recordings_of
 from bot.errors import CommandFailed
 from bot.recordings import Recordings, digest_of, found, placeholders
+from bot.settings import read_settings
 from bot.voice import make
 from bot.wording import Wording
 from channels.messages import Answer, ChannelName, Utterance
@@ -19,6 +21,7 @@ from dialogs.events import Ask, Effect, GiveCode, Option, ReadAnswers, Say
 from dialogs.phrases import Phrases
 from tests.conftest import need
 from tests.houses import LINE, a_line
+from vault.keys import init_key_ring, read_key_ring
 
 CODE = "1234567890123452"
 PLAIN, DISCREET = Mode.PLAIN, Mode.DISCREET
@@ -134,6 +137,18 @@ def test_an_address_tells_neither_the_sentence_nor_its_mode(tmp_path: Path) -> N
     assert not {"es", "danger", "now", "plain", "discreet"} & set(plain.replace("/", ".").split("."))
     other = Recordings([tmp_path], {"es"}, b"another")
     assert other.address("es", "danger.now.plain") != plain, "nobody can work it out who does not know the secret"
+
+
+def test_whoever_knows_the_phone_account_cannot_work_an_address_out(tmp_path: Path) -> None:
+    recording(tmp_path / "locales", "es", "danger.now.plain.wav")
+    settings = read_settings({"HARBORLINE_HOME": str(tmp_path), "TWILIO_AUTH_TOKEN": "token"})
+    line = a_line(LINE.replace("languages:", "voices: {es: recorded}\nlanguages:"))
+    assert line.recorded == {"es"}
+    init_key_ring(tmp_path / "keys")
+    told = recordings_of(settings, line, read_key_ring(tmp_path / "keys")).address("es", "danger.now.plain")
+    assert told
+    guessed = Recordings([tmp_path / "locales"], {"es"}, b"token").address("es", "danger.now.plain")
+    assert told != guessed
 
 
 async def test_the_address_that_a_call_is_told_gives_the_recording_and_no_other_does(tmp_path: Path) -> None:

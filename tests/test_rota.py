@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from triage.hours import Window
 from triage.rota import (
     Method,
     MethodKind,
     Override,
     Responder,
     Rota,
-    Rotation,
-    Window,
     everyone,
     gaps,
     in_hours,
@@ -23,6 +22,7 @@ from triage.rota import (
     on_duty,
     shifts,
 )
+from triage.turns import Rotation
 
 MADRID = ZoneInfo("Europe/Madrid")
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday

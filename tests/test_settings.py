@@ -23,6 +23,7 @@ GOOD = {
     "TELEGRAM_API_URL": "http://127.0.0.1:9001",
     "RASA_URL": "http://rasa:5005",
     "UNDERSTANDING_BUDGET": "1.5",
+    "HEARTBEAT_URL": f"https://monitor.example.org/{SECRET}?status=up",
     "LOG_LEVEL": "debug",
 }
 BAD = {
@@ -39,6 +40,7 @@ BAD = {
     "TELEGRAM_API_URL": "",
     "RASA_URL": f"http://[{SECRET}",
     "UNDERSTANDING_BUDGET": "9",
+    "HEARTBEAT_URL": f"https://{SECRET}@monitor.example.org",
     "LOG_LEVEL": "LOUD",
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import text as sql
 from sqlalchemy import update
 
 from bot import takeover
@@ -176,7 +177,7 @@ async def talk(wired: Wired, cheap_stretching: None) -> AsyncIterator[Talk]:
             made.append(member)
     noor, tomas = made
     talk = Talk(wired, wired.exchange.phone(NUMBER), noor, tomas)
-    await talk.writes("hello", "1", "English", "2", STORY)
+    await talk.writes("hello", "1", "English", "2", STORY, "1")
     await talk.hears(talk.phrase("facts.where").split("\n")[0])
     await talk.forget_what_came()
     yield talk
@@ -541,6 +542,25 @@ async def test_a_talk_goes_on_over_a_new_epoch_and_is_still_looked_after(talk: T
     await talk.sign_out()
     await talk.minutes(1)
     await talk.hears(talk.phrase(GONE))
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_lost_job_leaves_nobody_in_silence(talk: Talk, waits: bool) -> None:
+    await talk.begin()
+    await talk.hears(talk.phrase(HERE))
+    await talk.change(waits=waits)
+    async with talk.wired.house.vault.engine.begin() as connection:
+        await connection.execute(sql("DELETE FROM procrastinate_jobs WHERE task_name = 'attend'"))
+    line = talk.wired.house.line
+    most = line.live_minutes if waits else line.idle_minutes
+    await talk.minutes(most + 1)
+    if waits:
+        await talk.writes("are you there")
+        await talk.nothing_more()  # the job may only be late
+    await talk.minutes(5)
+    await talk.writes("is anybody there")
+    await talk.hears(talk.phrase(GONE))
+    assert (await talk.thread())[1].live is None
 
 
 async def test_a_thread_that_thinks_a_human_writes_though_none_does_is_answered(talk: Talk) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -14,9 +15,11 @@ from pydantic import ValidationError
 
 from triage.assess import assess, mark_read
 from triage.levels import Assessment, Level
-from triage.policy import Thresholds, TriagePolicy
+from triage.policy import MEASURED, Thresholds, TriagePolicy
 from triage.rules import ANSWERS, COMBINATIONS, INTENTS, REASONS, RULES, SIGNALS
 from understanding.meaning import UNREAD, Engine, Evidence, Intent, Meaning, Signal
+from understanding.training.solve import threshold
+from understanding.training.thresholds import HIGHEST, LOWEST, as_yaml, chosen
 
 POLICY = TriagePolicy()
 FLOWS = Path(__file__).parent.parent / "dialogs" / "flows"
@@ -160,7 +163,7 @@ def test_an_alert_of_the_flow_is_assessed_by_its_rule(alert: str, level: Level) 
 
 
 def test_the_model_raises_at_its_thresholds() -> None:
-    limits = POLICY.thresholds
+    limits = POLICY.thresholds_for("es")
     assert told(heard(danger=limits.danger)).level is Level.EMERGENCY
     assert told(heard(danger=limits.danger - 0.01)).level is Level.HIGH
     assert told(heard(danger=limits.near_danger - 0.01)).level is Level.STANDARD
@@ -171,7 +174,7 @@ def test_a_sign_of_danger_that_nothing_supports_is_high_and_not_yet_an_emergency
     """Words such as "gun" are also in films: a pattern alone scores 0.5."""
     faint = (Evidence(signal=Signal.WEAPON, score=0.5, words="gun"),)
     assert told(replace(heard(), signals=faint)).level is Level.HIGH
-    assert told(replace(heard(danger=POLICY.thresholds.near_danger), signals=faint)).level is Level.EMERGENCY
+    assert told(replace(heard(danger=POLICY.thresholds_for("es").near_danger), signals=faint)).level is Level.EMERGENCY
     sure = (Evidence(signal=Signal.WEAPON, score=POLICY.thresholds.sure_signal, words="gun"),)
     assert told(replace(heard(), signals=sure)).level is Level.EMERGENCY
     wordless = (Evidence(signal=Signal.WEAPON, score=1.0),)
@@ -200,7 +203,7 @@ def test_a_signal_below_its_threshold_does_not_fire() -> None:
 def test_a_language_may_have_thresholds_of_its_own() -> None:
     policy = TriagePolicy(thresholds_by_language={"es": Thresholds(danger=0.1, near_danger=0.05)})
     assert assess(heard(danger=0.1), {}, None, policy).level is Level.EMERGENCY
-    assert assess(replace(heard(danger=0.1), language="fr"), {}, None, policy).level is Level.STANDARD
+    assert assess(replace(heard(danger=0.1), language="zz"), {}, None, policy).level is Level.STANDARD
 
 
 # Not read ---------------------------------------------------------------------------------------------------
@@ -420,6 +423,44 @@ def test_a_policy_is_read_from_the_words_of_a_line_file() -> None:
     assert policy.thresholds_for("fr").danger == policy.thresholds_for(None).danger == 0.7
     assert policy.of(Level.HIGH) == POLICY.of(Level.HIGH)
     assert "+34600111222" not in repr(policy)
+
+
+def test_measured_thresholds_stand_until_a_line_says_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By language and letters: the line's own table, then what the line says of all, then what was measured."""
+    measured = {"hi": Thresholds(danger=0.2), "hi-Latn": Thresholds(danger=0.15)}
+    monkeypatch.setattr("triage.policy.MEASURED", measured)
+    silent = TriagePolicy()
+    assert silent.thresholds_for("hi").danger == 0.2
+    assert silent.thresholds_for("hi", romanised=True).danger == 0.15
+    assert silent.thresholds_for("xx", romanised=True).danger == silent.thresholds_for(None).danger == 0.3
+    of_all = TriagePolicy(thresholds=Thresholds(danger=0.5))
+    assert of_all.thresholds_for("hi").danger == 0.5
+    of_one = TriagePolicy(thresholds_by_language={"hi": Thresholds(danger=0.4)})
+    assert of_one.thresholds_for("hi", romanised=True).danger == 0.4
+    assert of_one.thresholds_for("ar").danger == 0.3
+    apart = TriagePolicy(thresholds_by_language={"hi": Thresholds(danger=0.4), "hi-Latn": Thresholds(danger=0.25)})
+    assert apart.thresholds_for("hi", romanised=True).danger == 0.25
+
+
+def test_every_measured_threshold_is_within_the_bounds_of_its_training_and_in_order() -> None:
+    assert set(MEASURED) >= {"en", "es", "fr", "ar", "ar-Latn", "hi", "hi-Latn", "zh"}
+    for limits in MEASURED.values():
+        assert LOWEST <= limits.danger <= HIGHEST
+        assert limits.near_danger <= limits.danger
+
+
+def test_a_threshold_is_the_lowest_at_which_one_in_ten_of_the_others_pages_drawn_to_that_of_all() -> None:
+    others = np.linspace(0.0, 0.3, 400)
+    scores = np.concatenate([others, np.full(40, 0.9), others / 4, np.full(40, 0.9), [0.9, 0.1]])
+    fires = np.array([False] * 400 + [True] * 40 + [False] * 400 + [True] * 40 + [True, False])
+    varieties = ["aa"] * 440 + ["bb"] * 440 + ["cc"] * 2
+    found = chosen(scores, fires, varieties)
+    assert list(found) == ["aa", "bb"]  # two messages of cc tell nothing
+    everywhere = threshold(scores, fires, 0.10)
+    assert threshold(others, np.zeros(400, bool), 0.10) == pytest.approx(0.27, abs=0.01)
+    assert everywhere < found["aa"] <= HIGHEST
+    assert LOWEST <= found["bb"] < everywhere
+    assert yaml.safe_load(as_yaml({"no": 0.2, "hi-Latn": 0.15})) == {"danger": {"no": 0.2, "hi-Latn": 0.15}}
 
 
 @pytest.mark.parametrize("level", list(Level))

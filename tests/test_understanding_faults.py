@@ -13,7 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from understanding.child import environment
+from tests.engine_fuzz import engine_parser
+from tests.fuzzing import fuzz
+from understanding.child import ChildFailed, environment
 from understanding.embedded import Embedded, Limits
 from understanding.meaning import Engine, Signal
 from understanding.understand import Understanding
@@ -250,3 +252,19 @@ async def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
     parent.kill()
     await parent.wait()
     await until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+
+
+async def test_hostile_texts_of_every_plane_are_read_by_one_process_that_never_dies() -> None:
+    """The short run; `python -m bench.fuzz_engine` feeds a hundred thousand."""
+    async with engine_parser() as parser:
+        found = await fuzz("embedding process", parser, 300)
+    assert found.findings == []
+    assert found.inputs == 300
+    assert len(found.kinds) > 30
+
+
+async def test_a_process_that_dies_on_a_text_is_not_taken_for_one_that_read_it(tmp_path: Path) -> None:
+    deadly = fake_child(tmp_path, "say({'ready': True}); hear(); sys.exit(1)")
+    async with engine_parser(deadly) as parser:
+        with pytest.raises(ChildFailed):
+            await parser.feed(parser.examples[0])

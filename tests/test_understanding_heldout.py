@@ -7,6 +7,7 @@ after that and only measured. Both are by the author of the training words; the 
 import csv
 import html
 import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,47 +111,53 @@ def test_each_variety_has_at_least_40_texts_urgent_and_calm() -> None:
 
 
 def test_no_held_out_text_and_no_story_is_in_a_training_file_nor_nearly() -> None:
-    trained: dict[str, list[tuple[frozenset[str], str]]] = {}
-    for language in all_words():
-        for example in language.examples:
-            for gram in (grams := trigrams(example.text)):
-                trained.setdefault(gram, []).append((grams, example.text))
+    trained = [example.text for language in all_words() for example in language.examples]
+    folded = {fold(clean(text)) for text in trained}
+    sets = [trigrams(text) for text in trained]
+    having: dict[str, list[int]] = {}
+    for place, grams in enumerate(sets):
+        for gram in grams:
+            having.setdefault(gram, []).append(place)
     for words in [text.words for text in held_out()] + [words for _, words in stories()]:
         grams = trigrams(words)
         if len(grams) < 12:  # "no idea" is what people say; only the very same counts
-            assert all(fold(clean(words)) != fold(text) for gram in grams for _, text in trained.get(gram, []))
+            assert fold(clean(words)) not in folded
             continue
-        near = {text: len(grams & other) / len(grams | other) for g in grams for other, text in trained.get(g, [])}
-        assert max(near.values(), default=0.0) < ALIKE, (words, max(near, key=near.__getitem__))
+        common: Counter[int] = Counter()
+        for gram in grams:
+            common.update(having.get(gram, ()))
+        near = {place: count / (len(grams) + len(sets[place]) - count) for place, count in common.items()}
+        nearest = max(near, key=near.__getitem__, default=None)
+        assert nearest is None or near[nearest] < ALIKE, (words, trained[nearest])
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_emergencies_are_ordered_before_the_rest(read: list[Read]) -> None:
     scores, bad = ordered(read)
     assert {each.meaning.engine for each in read} == {Engine.EMBEDDED}
-    assert auc(scores, bad) >= 0.94
-    assert recall(scores, bad, 0.10) >= 0.87
-    assert recall(scores, bad, 0.05) >= 0.70
+    assert auc(scores, bad) >= 0.955
+    assert recall(scores, bad, 0.10) >= 0.89
+    assert recall(scores, bad, 0.05) >= 0.80
 
 
 @pytest.mark.parametrize("variety", VARIETIES)
 @pytest.mark.asyncio(loop_scope="module")
 async def test_emergencies_are_ordered_before_the_rest_in_every_variety(read: list[Read], variety: str) -> None:
     scores, bad = ordered([each for each in read if each.text.lang == variety])
-    assert auc(scores, bad) >= 0.88
+    assert auc(scores, bad) >= 0.90
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_the_set_that_was_only_measured_is_not_much_worse(read: list[Read]) -> None:
     scores, bad = ordered([each for each in read if each.text.group == "second"])
-    assert auc(scores, bad) >= 0.92
-    assert recall(scores, bad, 0.10) >= 0.75
+    assert auc(scores, bad) >= 0.95
+    assert recall(scores, bad, 0.10) >= 0.87
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_at_the_thresholds_a_line_starts_with_most_emergencies_page_and_few_others(read: list[Read]) -> None:
-    assert share(read, {"emergency"}, Level.EMERGENCY) >= 0.80
-    assert share(read, {"emergency"}, Level.HIGH) >= 0.90
+    assert share(read, {"emergency"}, Level.EMERGENCY) >= 0.85
+    assert share(read, {"emergency"}, Level.HIGH) >= 0.93
     assert share(read, {"high"}, Level.HIGH) >= 0.90
     assert share(read, {"high", "standard", "information"}, Level.EMERGENCY) <= 0.15
     assert share(read, {"standard", "information"}, Level.HIGH) <= 0.25

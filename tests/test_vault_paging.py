@@ -2,11 +2,15 @@
 
 import asyncio
 import uuid
+from dataclasses import replace
+from datetime import timedelta
 from itertools import permutations
 
 import pytest
+from sqlalchemy import update
 
 from tests.vaults import START, Clock, found_team, open_case, rows
+from vault import tables
 from vault.errors import NotFound
 from vault.paging import Contact, PageState, StoredAlert
 from vault.unit import Unit, Vault
@@ -189,3 +193,67 @@ async def test_neither_names_nor_numbers_are_in_the_table_or_in_a_repr(vault: Va
     for telling in ("Amina", "5550100141", "9001"):
         assert telling not in row
         assert telling not in repr(amina) + repr(AMINA)
+
+
+async def test_a_responder_from_before_there_were_hours_is_read_and_a_change_keeps_the_place(vault: Vault) -> None:
+    async with vault.unit() as unit:
+        amina = await unit.responders.add("Amina", ["es"], AMINA)
+        await unit.responders.add("Bilal", ["ar"], BILAL)
+        old = vault.ring.lock_for_service(b'["Amina", ["es"], [["sms", "+15550100141"]]]', f"responder/{amina}")
+        await unit.transaction.connection.execute(
+            update(tables.responders).where(tables.responders.c.id == amina).values(sealed=old)
+        )
+        found = await unit.responders.get(amina)
+        assert found is not None
+        assert (found.hours, found.skills, found.time_zone, found.coordinator) == ((), (), "", False)
+        numbers = (Contact(method="voice", value="+15550100143"), Contact(method="voice", value="+15550100144"))
+        await unit.responders.change(
+            replace(found, contacts=numbers, hours=("mon-fri 08:00-20:00",), skills=("minors",), coordinator=True)
+        )
+        changed = (await unit.responders.all())[0]
+        assert (changed.id, changed.hours, changed.skills, changed.coordinator) == (
+            amina,
+            ("mon-fri 08:00-20:00",),
+            ("minors",),
+            True,
+        )
+        assert [key for key, _ in changed.keyed()] == ["voice", "voice-2"]
+        assert changed.contact("voice", "voice-2") == numbers[1]
+        assert changed.contact("voice") == numbers[0]
+        assert await unit.responders.by_address("voice", "+15550100144") == changed
+        assert await unit.responders.by_address("sms", "+15550100141") is None
+
+
+# The calendar -----------------------------------------------------------------------------------------------------
+
+
+async def test_what_changes_the_calendar_is_kept_sealed_found_by_time_and_forgotten(vault: Vault) -> None:
+    day = timedelta(days=1)
+    async with vault.unit() as unit:
+        swap = await unit.rota_changes.override(START, START + day, responder="amina-canary", replaces="b")
+        await unit.rota_changes.plan("nights-canary", [(START + day, START + 2 * day, "amina-canary")])
+        await unit.rota_changes.plan("nights-canary", [(START + 2 * day, START + 3 * day, "c")])  # replaces the other
+        found = await unit.rota_changes.between(START, START + 9 * day)
+        assert [(c.kind.value, c.responder, c.replaces, c.calendar) for c in found] == [
+            ("override", "amina-canary", "b", ""),
+            ("planned", "c", "", "nights-canary"),
+        ]
+        assert await unit.rota_changes.between(START + 4 * day, START + 9 * day) == ()
+        assert not await unit.rota_changes.undo(found[1].id)  # an imported shift is taken away with its calendar
+        assert await unit.rota_changes.undo(swap)
+        assert not await unit.rota_changes.undo(swap)
+        assert await unit.rota_changes.forget_calendar("nights-canary") == 1
+        await unit.rota_changes.override(START, START + day, responder="amina-canary")
+    stored = await rows(vault, "SELECT encode(sealed, 'escape') FROM rota_changes")
+    assert len(stored) == 1
+    assert "canary" not in str(stored)
+    async with vault.unit() as unit:
+        await unit.rota_changes.forget_before(START + 2 * day)
+        assert await unit.rota_changes.between(START - day, START + 9 * day) == ()
+
+
+async def test_a_change_that_does_not_open_is_left_out_and_stops_no_page(vault: Vault) -> None:
+    async with vault.unit() as unit:
+        await unit.rota_changes.override(START, START + timedelta(days=1), responder="a")
+        await unit.transaction.connection.execute(update(tables.rota_changes).values(sealed=b"nothing that opens"))
+        assert await unit.rota_changes.between(START, START + timedelta(days=1)) == ()

@@ -1,14 +1,17 @@
 """Agreed words: kept as slow digests only, recognised however they are typed, and heard at every step."""
 
+import asyncio
 import json
+import threading
 import uuid
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import text as sql
 
+from bot import patience
 from bot.house import House
-from bot.patience import WORDS
+from bot.patience import AT_ONCE, EVENTS, WORDS, Patience
 from bot.sending import Sending
 from bot.thread import ThreadState
 from bot.turn import Turns
@@ -229,6 +232,38 @@ async def test_guesses_are_slowed_and_the_duress_word_is_heard_all_the_same(text
     assert "your order is noted" in await texter.says(DURESS_WORD)
     texter.clock.later(hours=3)
     assert "Is this a good moment?" in await texter.says(CHECK_WORD)
+
+
+async def test_a_flood_of_guesses_at_codes_does_not_keep_the_duress_word_from_being_heard(
+    texter: Texter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "QUEUE", 0.2)
+    blocked, slow = threading.Event(), texter.house.patience.slowly
+    busy = [asyncio.create_task(slow(blocked.wait)) for _ in range(AT_ONCE)]
+    try:
+        await asyncio.sleep(0)
+        assert "your order is noted" in await texter.says(DURESS_WORD)
+        assert (await texter.case()).forced
+        assert DURESS_WORD not in await entries(texter)
+    finally:
+        blocked.set()
+        await asyncio.gather(*busy)
+
+
+async def test_who_floods_with_words_takes_nobodys_place(texter: Texter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "QUEUE", 0.2)
+    monkeypatch.setattr(patience, "EVENTS", replace(EVENTS, burst=1))
+    texter.house = replace(texter.house, patience=Patience())
+    texter.turns = Turns(texter.house)
+    blocked, slow = threading.Event(), texter.house.patience.slowly
+    busy = [asyncio.create_task(slow(blocked.wait)) for _ in range(AT_ONCE)]
+    try:
+        await texter.says("first")
+        assert "your order is noted" not in await texter.says(DURESS_WORD)
+        assert texter.house.counts["words_unheard"] == 1
+    finally:
+        blocked.set()
+        await asyncio.gather(*busy)
 
 
 async def test_words_go_with_the_thread(texter: Texter) -> None:

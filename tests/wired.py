@@ -80,7 +80,7 @@ class Wired:
         """How many jobs of this task wait."""
         ((count,),) = await rows(
             self.house.vault,
-            f"SELECT count(*) FROM procrastinate_jobs WHERE task_name = '{task}'",  # noqa: S608 - fixed
+            f"SELECT count(*) FROM procrastinate_jobs WHERE task_name = '{task}'",  # noqa: S608 - a name from the tests
         )
         return int(count)
 

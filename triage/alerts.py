@@ -56,6 +56,8 @@ class Tell(StrEnum):
     NEEDS_SECOND = "needs_second"  # you have it; one more person is being called
     STOOD_DOWN = "stood_down"  # you were called; `holders` have it now
     RAISED = "raised"  # what you have is now worse
+    STILL_ON_IT = "still_on_it"  # do you still have it?
+    LAPSED = "lapsed"  # you had it; nothing was seen or heard, so others are called
     CLOSED = "closed"  # it is over
 
 
@@ -79,8 +81,10 @@ class Alert:
     of the last resort; `attempt` counts every rung ever entered, `began` the attempt the present climb follows.
 
     `deadline`: when the rung is over; `wake`: the next moment something is due, under the number `timer`.
-    `acks`: who acknowledged, first to last, each once; `acked_at`: the last of them; `told_at`: when they were last
-    told that danger was seen again.
+    `acks`: who acknowledged, each once; the first `needed` of them have it. `acked_at`: when somebody last said so;
+    `told_at`: when they were last told that danger was seen again. Once they have it: `touched`, somebody did
+    something about the case, last at `worked_at`; `asked_at`: since when "still on it?" waits for an answer;
+    `settled`: the person waits for nothing more. `lapsed`: who had it before and fell silent.
     """
 
     id: str
@@ -99,6 +103,16 @@ class Alert:
     acks: tuple[str, ...] = ()
     acked_at: datetime | None = None
     told_at: datetime | None = None
+    touched: bool = False
+    worked_at: datetime | None = None
+    asked_at: datetime | None = None
+    settled: bool = False
+    lapsed: tuple[str, ...] = ()
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """Who has it; whoever acknowledged after them was told to rest."""
+        return self.acks[: self.needed]
 
     @property
     def live(self) -> bool:
@@ -129,6 +143,11 @@ class Alert:
             "acks": list(self.acks),
             "acked_at": _text(self.acked_at),
             "told_at": _text(self.told_at),
+            "touched": self.touched,
+            "worked_at": _text(self.worked_at),
+            "asked_at": _text(self.asked_at),
+            "settled": self.settled,
+            "lapsed": list(self.lapsed),
         }
 
     @classmethod
@@ -153,6 +172,12 @@ class Alert:
             acks=tuple(value["acks"]),
             acked_at=_moment(value["acked_at"]),
             told_at=_moment(value["told_at"]),
+            # Rows that were written before anybody was asked "still on it?" have none of these.
+            touched=value.get("touched", False),
+            worked_at=_moment(value.get("worked_at")),
+            asked_at=_moment(value.get("asked_at")),
+            settled=value.get("settled", False),
+            lapsed=tuple(value.get("lapsed", ())),
         )
 
 
@@ -227,6 +252,15 @@ class Acknowledged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Worked:
+    """Somebody did something about the case (opened it, wrote, noted, spoke) at `at`. `settled`: the person waits for
+    nothing more, so nobody need be asked whether they are still on it."""
+
+    at: datetime
+    settled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Raised:
     """The case looks worse now, or danger was seen again. Never lowers anything."""
 
@@ -239,7 +273,7 @@ class Closed:
     """Staff closed the alert; nobody is called any more."""
 
 
-Event = Opened | TimedOut | Tick | PageNews | Acknowledged | Raised | Closed
+Event = Opened | TimedOut | Tick | PageNews | Acknowledged | Worked | Raised | Closed
 
 
 # What we ask for -------------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ def _from_meaning(meaning: Meaning | None, policy: TriagePolicy) -> Iterator[Rea
     """Each rule at most once, so that `times` counts messages."""
     if meaning is None:
         return
-    limits = policy.thresholds_for(meaning.language)
+    limits = policy.thresholds_for(meaning.language, romanised=meaning.transliterated)
     unread = _unread_rule(meaning, policy)
     if unread is not None:
         yield _reason(unread, "")
@@ -132,7 +132,7 @@ def _unread_rule(meaning: Meaning, policy: TriagePolicy) -> str | None:
     scores = (meaning.danger, meaning.concern, meaning.confidence, *(e.score for e in meaning.signals))
     if not meaning.read or not all(isfinite(score) for score in scores):
         return "not_read"
-    limits = policy.thresholds_for(meaning.language)
+    limits = policy.thresholds_for(meaning.language, romanised=meaning.transliterated)
     if meaning.language is None and _intent_rule(meaning, limits) == INTENTS[Intent.UNKNOWN]:
         return "language_unknown"
     return None

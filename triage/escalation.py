@@ -4,7 +4,8 @@ Two rules for this file. The table below is the program: what is not in it is il
 And nothing here waits, sends, stores, reads a clock or makes an identifier: those are arguments and actions.
 
 Until enough people have acknowledged or staff have closed it, an alert always has a wake-up ahead of it, and every
-wake-up either calls somebody or brings the next call nearer. There is no state in which it gives up.
+wake-up either calls somebody or brings the next call nearer. There is no state in which it gives up. What is asked
+of those who have it is in following.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,8 +29,10 @@ from triage.alerts import (
     TellResponder,
     Tick,
     TimedOut,
+    Worked,
 )
-from triage.ladder import Desk, Result, drive
+from triage.following import care, note_work, rest, set_clock
+from triage.ladder import Desk, Result, at_the_foot, drive
 from triage.levels import Level
 from triage.policy import TriagePolicy
 from triage.rota import Rota
@@ -44,7 +47,8 @@ class Move(Enum):
     FOLLOW = auto()  # note the news; a failure brings the next method at once
     NOTE = auto()  # note the news
     COUNT = auto()  # one more acknowledgement
-    THANK = auto()  # an acknowledgement that comes after enough others: say who has it
+    THANK = auto()  # from whoever has it: they still do; from anybody else: say who has it
+    WORK = auto()  # something was done about the case
     TELL_OVER = auto()  # an acknowledgement of something closed
     WORSEN = auto()  # raise the level while ringing
     CALL_AGAIN = auto()  # raise the level of something taken or closed: perhaps more people are needed
@@ -64,6 +68,7 @@ TABLE: Mapping[tuple[AlertState, type[Event]], tuple[Move, frozenset[AlertState]
         (_R, Tick): (Move.LOOK, frozenset({_R, _L})),
         (_R, PageNews): (Move.FOLLOW, frozenset({_R, _L})),
         (_R, Acknowledged): (Move.COUNT, frozenset({_R, _L, _A})),
+        (_R, Worked): (Move.IGNORE, frozenset({_R})),  # reading is not "I have it"
         (_R, Raised): (Move.WORSEN, frozenset({_R, _L})),
         (_R, Closed): (Move.SHUT, frozenset({_C})),
         (_L, Opened): (Move.IGNORE, frozenset({_L})),
@@ -71,13 +76,15 @@ TABLE: Mapping[tuple[AlertState, type[Event]], tuple[Move, frozenset[AlertState]
         (_L, Tick): (Move.LOOK, frozenset({_L})),
         (_L, PageNews): (Move.NOTE, frozenset({_L})),
         (_L, Acknowledged): (Move.COUNT, frozenset({_L, _A})),
+        (_L, Worked): (Move.IGNORE, frozenset({_L})),
         (_L, Raised): (Move.WORSEN, frozenset({_L})),
         (_L, Closed): (Move.SHUT, frozenset({_C})),
         (_A, Opened): (Move.IGNORE, frozenset({_A})),
-        (_A, TimedOut): (Move.IGNORE, frozenset({_A})),
-        (_A, Tick): (Move.IGNORE, frozenset({_A})),
+        (_A, TimedOut): (Move.WAKE, frozenset({_A, _R, _L})),
+        (_A, Tick): (Move.LOOK, frozenset({_A, _R, _L})),
         (_A, PageNews): (Move.NOTE, frozenset({_A})),
         (_A, Acknowledged): (Move.THANK, frozenset({_A})),
+        (_A, Worked): (Move.WORK, frozenset({_A})),
         (_A, Raised): (Move.CALL_AGAIN, frozenset({_A, _R, _L})),
         (_A, Closed): (Move.SHUT, frozenset({_C})),
         (_C, Opened): (Move.IGNORE, frozenset({_C})),
@@ -85,6 +92,7 @@ TABLE: Mapping[tuple[AlertState, type[Event]], tuple[Move, frozenset[AlertState]
         (_C, Tick): (Move.IGNORE, frozenset({_C})),
         (_C, PageNews): (Move.NOTE, frozenset({_C})),
         (_C, Acknowledged): (Move.TELL_OVER, frozenset({_C})),
+        (_C, Worked): (Move.IGNORE, frozenset({_C})),
         (_C, Raised): (Move.CALL_AGAIN, frozenset({_R, _L})),  # danger after closing must never be swallowed
         (_C, Closed): (Move.IGNORE, frozenset({_C})),
     }
@@ -125,18 +133,18 @@ def step(
 
 
 def _start(desk: Desk, alert: Alert, event: Event) -> Result:
-    return drive(desk, _at_the_foot(desk, alert))
+    return drive(desk, at_the_foot(desk, alert))
 
 
 def _wake(desk: Desk, alert: Alert, event: TimedOut) -> Result:
     if event.timer != alert.timer or alert.wake is None:
         return alert, ()
     # The scheduler has a clock of its own. If it says the time has come, this machine's clock is merely slow.
-    return drive(replace(desk, now=max(desk.now, alert.wake)), alert)
+    return _look(replace(desk, now=max(desk.now, alert.wake)), alert, event)
 
 
 def _look(desk: Desk, alert: Alert, event: Event) -> Result:
-    return drive(desk, alert)
+    return care(desk, alert) if alert.state is AlertState.ACKNOWLEDGED else drive(desk, alert)
 
 
 def _note(desk: Desk, alert: Alert, event: PageNews) -> Result:
@@ -168,15 +176,23 @@ def _count(desk: Desk, alert: Alert, event: Acknowledged) -> Result:
         if r not in alert.acks and r != OUTSIDE
     )
     told = TellResponder(responder=who, what=Tell.TAKEN, holders=alert.acks)
-    return _rest(alert, AlertState.ACKNOWLEDGED), (told, *others)
+    alert, wake = rest(desk, alert)
+    return alert, (told, *others, *wake)
 
 
 def _thank(desk: Desk, alert: Alert, event: Acknowledged) -> Result:
-    who, holders = event.responder, alert.acks
-    if who in holders:
-        return alert, (TellResponder(responder=who, what=Tell.TAKEN, holders=holders),)
-    told = TellResponder(responder=who, what=Tell.ALREADY_TAKEN, holders=holders)
-    return replace(alert, acks=(*holders, who)), (told,)
+    """Whoever has it and says so again still has it. While they are silent to "still on it?", anybody may step in."""
+    who, others = event.responder, tuple(a for a in alert.acks if a != event.responder)
+    if who not in alert.holders and alert.asked_at is None:
+        told = TellResponder(responder=who, what=Tell.ALREADY_TAKEN, holders=alert.holders)
+        return replace(alert, acks=(*others, who)), (told,)
+    acks = alert.acks if who in alert.holders else (who, *others)
+    alert, wake = set_clock(desk, replace(alert, acks=acks, acked_at=desk.now, asked_at=None))
+    return alert, (TellResponder(responder=who, what=Tell.TAKEN, holders=alert.holders), *wake)
+
+
+def _work(desk: Desk, alert: Alert, event: Worked) -> Result:
+    return note_work(desk, alert, event)
 
 
 def _tell_over(desk: Desk, alert: Alert, event: Acknowledged) -> Result:
@@ -189,23 +205,22 @@ def _worsen(desk: Desk, alert: Alert, event: Raised) -> Result:
         return worse, ()
     if alert.state is AlertState.LAST_RESORT:
         return drive(desk, replace(worse, deadline=desk.now))  # everyone is called already: ring again at once
-    return drive(desk, _at_the_foot(desk, worse))
+    return drive(desk, at_the_foot(desk, worse))
 
 
 def _call_again(desk: Desk, alert: Alert, event: Raised) -> Result:
     """Danger again, in something taken or closed. Whoever has it is told; when they took it longer ago than an
     answer may take, somebody is called anew: they may have put the phone away."""
     if alert.state is AlertState.CLOSED or _is_long_ago(desk, alert):
-        return drive(desk, _at_the_foot(desk, replace(_worse(desk, alert, event), acks=())))
+        return drive(desk, at_the_foot(desk, replace(_worse(desk, alert, event), acks=())))
     worse = _worse(desk, alert, event)
     same = (worse.level, worse.needed) == (alert.level, alert.needed)
     if same and alert.told_at is not None and desk.now - alert.told_at < timedelta(seconds=desk.policy.method_wait):
-        return alert, ()
-    worse = replace(worse, told_at=desk.now)
+        return set_clock(desk, replace(alert, settled=False))
+    worse = replace(worse, told_at=desk.now, settled=False)
     told = tuple(TellResponder(responder=r, what=Tell.RAISED, holders=worse.acks) for r in worse.acks)
-    if same or len(worse.acks) >= worse.needed:
-        return worse, told
-    worse, actions = drive(desk, _at_the_foot(desk, worse))
+    enough = same or len(worse.acks) >= worse.needed
+    worse, actions = set_clock(desk, worse) if enough else drive(desk, at_the_foot(desk, worse))
     return worse, (*told, *actions)
 
 
@@ -216,7 +231,7 @@ def _is_long_ago(desk: Desk, alert: Alert) -> bool:
 
 
 def _shut(desk: Desk, alert: Alert, event: Event) -> Result:
-    return _rest(alert, AlertState.CLOSED), ()
+    return replace(alert, state=AlertState.CLOSED, deadline=None, wake=None, asked_at=None), ()
 
 
 def _ignore(desk: Desk, alert: Alert, event: Event) -> Result:
@@ -233,6 +248,7 @@ _MOVES: Mapping[Move, Callable[[Desk, Alert, Any], Result]] = MappingProxyType(
         Move.NOTE: _note,
         Move.COUNT: _count,
         Move.THANK: _thank,
+        Move.WORK: _work,
         Move.TELL_OVER: _tell_over,
         Move.WORSEN: _worsen,
         Move.CALL_AGAIN: _call_again,
@@ -246,12 +262,3 @@ def _worse(desk: Desk, alert: Alert, event: Raised) -> Alert:
     level = max(alert.level, event.level)
     needed = max(alert.needed, desk.policy.of(level).needed(life_at_risk=event.life_at_risk))
     return replace(alert, level=level, needed=needed)
-
-
-def _rest(alert: Alert, state: AlertState) -> Alert:
-    return replace(alert, state=state, deadline=None, wake=None)
-
-
-def _at_the_foot(desk: Desk, alert: Alert) -> Alert:
-    """Before the first rung, with the deadline already here: the next drive steps onto it."""
-    return replace(alert, state=AlertState.RINGING, step=-1, round=0, began=alert.attempt, deadline=desk.now, wake=None)

@@ -70,6 +70,32 @@ def drive(desk: Desk, alert: Alert) -> Result:
     return alert, (*actions, *wake)
 
 
+def at_the_foot(desk: Desk, alert: Alert) -> Alert:
+    """Before the first rung, with the deadline already here: the next drive steps onto it."""
+    return replace(
+        alert,
+        state=AlertState.RINGING,
+        step=-1,
+        round=0,
+        began=alert.attempt,
+        deadline=desk.now,
+        wake=None,
+        touched=False,
+        asked_at=None,
+        settled=False,
+    )
+
+
+def unheard(alert: Alert) -> bool:
+    """True when everyone is called by everything and no provider takes any of it: nothing of ours reaches a human.
+
+    Pages of the last two rounds count: those of the present one may not have been tried yet. Nobody to call at all
+    is the same.
+    """
+    recent = [p.state for p in alert.pages if p.attempt >= alert.attempt - 1]
+    return alert.state is AlertState.LAST_RESORT and all(s in {PageState.ASKED, PageState.FAILED} for s in recent)
+
+
 def _next_methods(desk: Desk, alert: Alert) -> Result:
     """Follow every page of this attempt that failed or stayed silent with that person's next method."""
     if _out_of_time(desk, alert):
@@ -143,7 +169,10 @@ def _people(desk: Desk, alert: Alert, rung: Step) -> tuple[Responder, ...]:
     urgent = desk.ladder(alert).page is When.AT_ONCE
     choose = everyone if rung.who is Who.EVERYONE else on_call
     called = {p.responder for p in alert.pages if p.attempt > alert.began}
-    free = [r for r in choose(desk.rota, desk.now, (alert.language,), urgent=urgent) if r.id not in alert.acks]
+    skills = desk.ladder(alert).skills
+    fitting = choose(desk.rota, desk.now, (alert.language,), urgent=urgent, skills=skills)
+    # Whoever had it and fell silent comes after the others.
+    free = sorted((r for r in fitting if r.id not in alert.acks), key=lambda r: r.id in alert.lapsed)
     if rung.who is Who.EVERYONE:
         return tuple(free)
     return tuple(r for r in free if r.id not in called and _methods(desk, alert, r))[:1]

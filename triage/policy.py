@@ -7,8 +7,10 @@ seconds. Messages of refusal name the setting and the remedy and never repeat a 
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Self
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from triage.levels import Level
@@ -53,7 +55,11 @@ class LevelPolicy(_Settings):
     """Targets of one level and its ladder. `people` acknowledgements are needed, `people_for_life` at risk to life.
 
     The ladder is climbed 1 + `repeat` times; then everyone is called by every method each `last_resort_every`
-    seconds until enough have acknowledged. `review`: a human has read it; the rest as named.
+    seconds until enough have acknowledged. `review`: a human has read it; the rest as named. Who has most of `skills`
+    is called first, after the language; nobody is left out for want of one.
+
+    Once somebody has it: `untouched` is how long the case may stay as it was before others are called; `still_on_it`
+    after how long without a sign of work whoever has it is asked, again and again. None: that is not looked at.
     """
 
     page: When
@@ -62,9 +68,12 @@ class LevelPolicy(_Settings):
     review: Seconds | None = None
     people: Count = 1
     people_for_life: Count = 1
+    skills: tuple[str, ...] = ()
     steps: tuple[Step, ...] = Field(min_length=1, max_length=20)
     repeat: Annotated[int, Field(strict=True, ge=0, le=10)] = 0
     last_resort_every: Seconds
+    untouched: Seconds | None = None
+    still_on_it: Seconds | None = None
 
     @model_validator(mode="after")
     def _has_a_target(self) -> Self:
@@ -120,6 +129,8 @@ class Levels(_Settings):
             Step(who=Who.OUTSIDE, wait=60),
         ),
         last_resort_every=120,
+        untouched=600,
+        still_on_it=1800,
     )
     high: LevelPolicy = LevelPolicy(
         page=When.IN_HOURS,
@@ -130,6 +141,7 @@ class Levels(_Settings):
             Step(who=Who.EVERYONE, wait=1800),
         ),
         last_resort_every=1800,
+        untouched=3600,
     )
     standard: LevelPolicy = LevelPolicy(
         page=When.PAST_TARGET,
@@ -148,10 +160,13 @@ class Levels(_Settings):
 class TriagePolicy(_Settings):
     """Everything the triage room needs to know about one line.
 
-    `thresholds_by_language` replaces `thresholds` for messages in that language. `weak_signs`: how much weight
+    `thresholds_by_language` replaces `thresholds` for messages in that language ("hi"), or in that language in Latin
+    letters ("hi-Latn"). `weak_signs`: how much weight
     of weak signs adds up to high; `repeats`: in how many messages a sign must come back to count for more.
     `method_wait`: how long one method may stay silent before the next is tried; `contact_gap`: least time between
-    two pages to the same contact; `slow_factor`: how much longer to wait once somebody, but not enough, has it.
+    two pages to the same contact; `slow_factor`: how much longer to wait once somebody, but not enough, has it;
+    `still_wait`: how long "still on it?" may stay without an answer; `unassessed`: how long words may wait for an
+    engine that can read them before a human is asked to.
     """
 
     thresholds: Thresholds = Thresholds()
@@ -163,6 +178,8 @@ class TriagePolicy(_Settings):
     method_wait: Seconds = 25
     contact_gap: Seconds = 20
     slow_factor: Annotated[float, Field(strict=True, ge=1, le=10, allow_inf_nan=False)] = 2
+    still_wait: Seconds = 300
+    unassessed: Seconds = 300
 
     @model_validator(mode="after")
     def _pages_are_bounded(self) -> Self:
@@ -188,6 +205,25 @@ class TriagePolicy(_Settings):
         """How soon a human must have a report of this level."""
         return timedelta(seconds=self.of(level).target or 0)
 
-    def thresholds_for(self, language: str | None) -> Thresholds:
-        """The thresholds for a message in this language."""
-        return self.thresholds_by_language.get(language or "", self.thresholds)
+    def thresholds_for(self, language: str | None, *, romanised: bool = False) -> Thresholds:
+        """The thresholds for a message in this language, in its own letters or in Latin ones.
+
+        What the line says comes first: of the language in these letters ("hi-Latn"), of the language ("hi"), of all.
+        Where it says nothing, what was measured of the embedded engine (thresholds.yml) stands.
+        """
+        varieties = [f"{language}-Latn"] * romanised + [language or ""]
+        said = next((self.thresholds_by_language[v] for v in varieties if v in self.thresholds_by_language), None)
+        if said is not None or "thresholds" in self.model_fields_set:
+            return said or self.thresholds
+        return next((MEASURED[v] for v in varieties if v in MEASURED), self.thresholds)
+
+
+def _measured(path: Path = Path(__file__).parent / "thresholds.yml") -> Mapping[str, Thresholds]:
+    """By variety, what left-out scores chose; only `danger` is in the file, and `near_danger` is never above it."""
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))["danger"]
+    near = Thresholds().near_danger
+    return {name: Thresholds(danger=danger, near_danger=min(near, danger)) for name, danger in found.items()}
+
+
+MEASURED: Mapping[str, Thresholds] = _measured()
+"""Thresholds that a line starts with where a language has enough examples to tell (`make heads` writes the file)."""

@@ -2,17 +2,16 @@
 
 No clock (the moment is an argument), no telephone number: a method carries an opaque contact id that only the
 vault can turn into an address. Hand-overs follow the wall clock of their time zone, so a shift stays at 09:00
-when summer time begins or ends.
+when summer time begins or ends. How a turn is found is in turns.py, what a wall clock means in hours.py.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-_DAY = timedelta(days=1)
-EVERY_DAY = frozenset(range(7))
+from triage.hours import DAY, Window, days_between, instant, span, within, zone_of
+from triage.turns import Holiday, Rotation, handovers, turn
 
 
 class MethodKind(StrEnum):
@@ -32,17 +31,11 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """Local hours on some weekdays (Monday is 0). An `end` not after `start` lies on the following day."""
-
-    start: time
-    end: time
-    days: frozenset[int] = EVERY_DAY
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Responder:
-    """A human who answers pages. `methods` in the order they prefer; no `hours` means at any hour."""
+    """A human who answers pages. `methods` in the order they prefer, also two of one kind; no `hours`: at any hour.
+
+    A `coordinator` is told when the calendar or a phone needs a hand.
+    """
 
     id: str
     name: str = field(repr=False)
@@ -51,30 +44,10 @@ class Responder:
     time_zone: str = "UTC"
     hours: tuple[Window, ...] = ()
     skills: frozenset[str] = frozenset()
+    coordinator: bool = False
 
     def __post_init__(self) -> None:
-        _zone(self.time_zone)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rotation:
-    """One layer of the rota: `members` take turns of `days` days from `start`, changing at `handover` local time.
-
-    With `windows` the layer is on duty only within these local hours.
-    """
-
-    id: str
-    members: tuple[str, ...]
-    start: date
-    handover: time = time(9)
-    days: int = 7
-    time_zone: str = "UTC"
-    windows: tuple[Window, ...] = ()
-
-    def __post_init__(self) -> None:
-        _zone(self.time_zone)
-        if not self.members or self.days < 1:
-            raise ValueError(f"rotation {self.id!r} needs at least one member and turns of at least one day")
+        zone_of(self.time_zone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +64,27 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A shift that a calendar file names: `responder` is on duty from `start` until `end` (aware)."""
+
+    start: datetime
+    end: datetime
+    responder: str
+    calendar: str = "calendar"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rota:
-    """Everyone who can be paged, and when. Layers are ordered: the first is called first."""
+    """Everyone who can be paged, and when. Layers are ordered: the first is called first.
+
+    `planned` are shifts of imported calendars; they are called before the layers. `overrides` change both.
+    """
 
     responders: tuple[Responder, ...] = ()
     layers: tuple[Rotation, ...] = ()
     overrides: tuple[Override, ...] = ()
+    planned: tuple[Planned, ...] = ()
+    holidays: tuple[Holiday, ...] = ()
 
     def __post_init__(self) -> None:
         known = {responder.id for responder in self.responders}
@@ -104,8 +92,18 @@ class Rota:
             raise ValueError("two responders have the same id: give each their own")
         named = {m for layer in self.layers for m in layer.members}
         named |= {i for o in self.overrides for i in (o.responder, o.replaces) if i}
+        named |= {p.responder for p in self.planned} | {i for h in self.holidays for i in h.responders}
         if named - known:
             raise ValueError(f"the rota names responders it does not list: {', '.join(sorted(named - known))}")
+        layers = {layer.id for layer in self.layers}
+        strange = {i for h in self.holidays for i in (*h.layers, h.instead) if i} - layers
+        if strange:
+            raise ValueError(f"a holiday names layers that are not there: {', '.join(sorted(strange))}")
+
+    @property
+    def has_calendar(self) -> bool:
+        """True when somebody has planned who is on duty; otherwise everyone is, always."""
+        return bool(self.layers or self.planned)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,52 +115,77 @@ class Shift:
     responders: tuple[str, ...]
 
 
-def on_call(rota: Rota, now: datetime, languages: Sequence[str] = (), *, urgent: bool = True) -> tuple[Responder, ...]:
-    """Whom to call now, in order: who speaks one of `languages` first, then by layer. Language never excludes.
+def on_call(
+    rota: Rota, now: datetime, languages: Sequence[str] = (), *, urgent: bool = True, skills: Sequence[str] = ()
+) -> tuple[Responder, ...]:
+    """Whom to call now, in order: who speaks one of `languages` first, then who has most of `skills`, then by layer.
 
-    When nobody is on duty it is everyone: a hole in a calendar must not silence the line. Not `urgent`: only
-    those within their own hours, perhaps nobody. `now` is aware.
+    Neither excludes anybody. When nobody is on duty it is everyone: a hole in a calendar must not silence the
+    line. Not `urgent`: only those within their own hours, perhaps nobody. `now` is aware.
     """
     people = {responder.id: responder for responder in rota.responders}
     duty = [people[i] for i in on_duty(rota, now)] or list(rota.responders)
     willing = [r for r in duty if urgent or in_hours(r, now)]
-    return tuple(sorted(willing, key=lambda r: not _speaks(r, languages)))
+    return tuple(sorted(willing, key=lambda r: _fit(r, languages, skills)))
 
 
-def everyone(rota: Rota, now: datetime, languages: Sequence[str] = (), *, urgent: bool = True) -> tuple[Responder, ...]:
+def everyone(
+    rota: Rota, now: datetime, languages: Sequence[str] = (), *, urgent: bool = True, skills: Sequence[str] = ()
+) -> tuple[Responder, ...]:
     """All responders, those on call first. Not `urgent`: only those within their own hours."""
-    first = on_call(rota, now, languages, urgent=urgent)
+    first = on_call(rota, now, languages, urgent=urgent, skills=skills)
     rest = [r for r in rota.responders if r not in first and (urgent or in_hours(r, now))]
-    return first + tuple(sorted(rest, key=lambda r: not _speaks(r, languages)))
+    return first + tuple(sorted(rest, key=lambda r: _fit(r, languages, skills)))
 
 
 def on_duty(rota: Rota, now: datetime) -> tuple[str, ...]:
-    """Ids the calendar puts on duty at `now`, in calling order. A rota without layers has all on duty always."""
-    if not rota.layers:
+    """Ids the calendar puts on duty at `now`, in calling order. A rota without any calendar has all on duty always."""
+    if not rota.has_calendar:
         duty = [responder.id for responder in rota.responders]
     else:
-        duty = [member for layer in rota.layers if (member := _turn(layer, now)) is not None]
+        off = away(rota, now)
+        duty = [p.responder for p in rota.planned if p.start <= now < p.end and p.responder not in off]
+        duty += [member for layer in rota.layers if (member := layer_duty(rota, layer, now)) is not None]
     for override in rota.overrides:
         if override.start <= now < override.end:
             duty = _apply(override, duty)
     return tuple(dict.fromkeys(duty))
 
 
+def layer_duty(rota: Rota, layer: Rotation, now: datetime) -> str | None:
+    """Whom a layer puts on duty, before overrides: its own turn, or on a holiday the turn of whoever takes over."""
+    off = away(rota, now)
+    if layer.standby:
+        return None  # it is on duty only in another one's place
+    holiday = next((h for h in rota.holidays if layer.id in h.layers and h.covers(now, layer.time_zone)), None)
+    if holiday is None:
+        return turn(layer, now, off)
+    cover = next((other for other in rota.layers if other.id == holiday.instead), None)
+    return turn(cover, now, off) if cover else None
+
+
+def away(rota: Rota, now: datetime) -> frozenset[str]:
+    """Responders whose own day off it is, on their own clock."""
+    return frozenset(
+        person.id
+        for person in rota.responders
+        if any(person.id in h.responders and h.covers(now, person.time_zone) for h in rota.holidays)
+    )
+
+
 def in_hours(responder: Responder, now: datetime) -> bool:
     """True when `now` lies in the responder's own hours, or they gave none."""
-    return not responder.hours or _within(responder.hours, _zone(responder.time_zone), now)
+    return not responder.hours or within(responder.hours, zone_of(responder.time_zone), now)
 
 
 def shifts(rota: Rota, start: datetime, end: datetime) -> tuple[Shift, ...]:
     """Who is on duty from `start` until `end` (aware), without holes; neighbours with the same people are one."""
-    start, end = start.astimezone(UTC), end.astimezone(UTC)
-    changes = sorted({start, *(c for c in _changes(rota, start, end) if start < c < end)})
     found: list[Shift] = []
-    for begins, ends in zip(changes, [*changes[1:], end], strict=True):
+    for begins, ends in stretches(rota, start, end):
         duty = on_duty(rota, begins)
         if found and found[-1].responders == duty:
             found[-1] = Shift(start=found[-1].start, end=ends, responders=duty)
-        elif begins < ends:
+        else:
             found.append(Shift(start=begins, end=ends, responders=duty))
     return tuple(found)
 
@@ -172,32 +195,19 @@ def gaps(rota: Rota, start: datetime, end: datetime) -> tuple[Shift, ...]:
     return tuple(shift for shift in shifts(rota, start, end) if not shift.responders)
 
 
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError(f"no time zone is called {name!r}: use a name such as Europe/Madrid") from None
+def stretches(rota: Rota, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """[start, end) in UTC, cut wherever who is on duty may change."""
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    changes = sorted({start, *(c for c in _changes(rota, start, end) if start < c < end)})
+    for begins, ends in zip(changes, [*changes[1:], end], strict=True):
+        if begins < ends:
+            yield begins, ends
 
 
-def _speaks(responder: Responder, languages: Sequence[str]) -> bool:
-    return any(language in responder.languages for language in languages)
-
-
-def _instant(day: date, clock: time, zone: ZoneInfo) -> datetime:
-    """A wall-clock time as UTC. When summer time ends it is the first of the two; in the hour that is skipped
-    when it begins, the clock is read as if it had not been moved yet (PEP 495, fold=0)."""
-    return datetime.combine(day, clock.replace(fold=0), tzinfo=zone).astimezone(UTC)
-
-
-def _turn(layer: Rotation, now: datetime) -> str | None:
-    """The member whose turn it is, or None before the first turn and outside the windows."""
-    zone = _zone(layer.time_zone)
-    day = now.astimezone(zone).date()
-    if now < _instant(day, layer.handover, zone):
-        day -= _DAY
-    if day < layer.start or (layer.windows and not _within(layer.windows, zone, now)):
-        return None
-    return layer.members[(day - layer.start).days // layer.days % len(layer.members)]
+def _fit(responder: Responder, languages: Sequence[str], skills: Sequence[str]) -> tuple[bool, int]:
+    """Smaller is better."""
+    speaks = any(language in responder.languages for language in languages)
+    return not speaks, -len(responder.skills & set(skills))
 
 
 def _apply(override: Override, duty: list[str]) -> list[str]:
@@ -207,27 +217,20 @@ def _apply(override: Override, duty: list[str]) -> list[str]:
     return [i for i in swapped if i]
 
 
-def _within(windows: Iterable[Window], zone: ZoneInfo, now: datetime) -> bool:
-    today = now.astimezone(zone).date()
-    spans = (_span(w, day, zone) for w in windows for day in (today - _DAY, today) if day.weekday() in w.days)
-    return any(begins <= now < ends for begins, ends in spans)
-
-
-def _span(window: Window, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    last = day if window.end > window.start else day + _DAY
-    return _instant(day, window.start, zone), _instant(last, window.end, zone)
-
-
 def _changes(rota: Rota, start: datetime, end: datetime) -> Iterator[datetime]:
     """Every instant near [start, end] at which the answer of on_duty may change."""
-    for override in rota.overrides:
-        yield override.start.astimezone(UTC)
-        yield override.end.astimezone(UTC)
+    named: tuple[Override | Planned, ...] = (*rota.overrides, *rota.planned)
+    for stretch in named:
+        yield stretch.start.astimezone(UTC)
+        yield stretch.end.astimezone(UTC)
     for layer in rota.layers:
-        zone = _zone(layer.time_zone)
-        day = start.astimezone(zone).date() - _DAY
-        while day <= end.astimezone(zone).date():
-            yield _instant(day, layer.handover, zone)
+        zone = zone_of(layer.time_zone)
+        for day in days_between(start, end, zone):
+            yield from handovers(layer, day, zone)
             for window in layer.windows:
-                yield from _span(window, day, zone)
-            day += _DAY
+                yield from span(window, day, zone)
+    zones = {layer.time_zone for layer in rota.layers} | {person.time_zone for person in rota.responders}
+    for holiday in rota.holidays:
+        for name in zones:
+            yield instant(holiday.first, holiday.MIDNIGHT, zone_of(name))
+            yield instant(holiday.last + DAY, holiday.MIDNIGHT, zone_of(name))

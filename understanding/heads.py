@@ -3,7 +3,7 @@
 A head is a kernel ridge machine: a Gaussian kernel over the embedding, from which the mean of its language variety
 was taken away, plus a linear part over the surface (n-grams and fired patterns), calibrated by Platt's method. All
 heads share one set of support vectors. The surface heads are the same without the embedding: what is used when that
-is missing.
+is missing; they alone say which language it looks like, and their names come last.
 Coefficients are data (heads.npz, written by training/build.py, read without pickle).
 """
 

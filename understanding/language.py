@@ -34,7 +34,10 @@ SCRIPT_OF: Mapping[str, str] = MappingProxyType(
 """The languages we know, with their usual script."""
 KNOWN = tuple(SCRIPT_OF)
 _OTHER_SCRIPTS = {"ku": "Arab", "pa": "Arab"}
-_ROMANISED = ("hi", "ar", "zh", "ru", "bg", "ur", "bn", "ne", "pa", "fa", "ps", "ta", "si", "am", "mn", "uk")
+_ROMANISED = (
+    *("hi", "ar", "zh", "ru", "bg", "ur", "bn", "ne", "pa", "fa", "ps", "ta", "si", "am", "mn", "uk", "ti"),
+    *("km", "ko", "lo", "my", "th"),
+)
 _BLOCKS = {
     "LATIN": "Latn", "ARABIC": "Arab", "DEVANAGARI": "Deva", "CYRILLIC": "Cyrl", "ETHIOPIC": "Ethi", "BENGALI": "Beng",
     "GURMUKHI": "Guru", "TAMIL": "Taml", "SINHALA": "Sinh", "THAI": "Thai", "LAO": "Laoo", "KHMER": "Khmr",
@@ -112,13 +115,13 @@ def _tag(variety: str) -> str:
 def _score(variety: str, votes: Votes) -> float:
     """Weighed logarithms; a voter that does not know a variety abstains with its usual share."""
     if variety.endswith("-Latn"):
-        langid = 0.08 if variety in votes.own or variety in votes.cld else 0.005
+        langid = 0.15 if variety in votes.own or variety in votes.cld else 0.005
     else:
         langid = max(votes.langid.get(variety, 0.0), 0.01)
     cld = max(votes.cld.get(variety, 0.0), 0.05)
-    own = min(max(votes.own.get(variety, _ABSENT), 0.05), 0.95)
+    own = min(max(votes.own.get(variety, _ABSENT), 0.02), 0.97)
     agreed = _AGREED if langid >= SURE and cld >= SURE else 0.0
-    return math.log(langid) + 0.7 * math.log(cld) + 0.9 * math.log(own) + agreed
+    return math.log(langid) + 0.7 * math.log(cld) + 1.2 * math.log(own) + agreed
 
 
 def _letters(text: str, variety: str) -> float:

@@ -74,6 +74,7 @@ class Cue(StrEnum):
     CORRECTION = "correction"  # takes back an earlier answer
     WHO_IS_THIS = "who_is_this"  # somebody who does not know the line, perhaps an abuser holding the phone
     PRESS = "press"  # a journalist, a thesis
+    WHAT_IS_KEPT = "what_is_kept"  # asks what we store and who sees it
     JOKE = "joke"  # never where there is a sign of danger or of exploitation
 
 

@@ -66,13 +66,7 @@ class Spoken:
     original: str = field(repr=False)
     offsets: tuple[int, ...] = field(repr=False)  # of every word in `text`, ascending
     places: tuple[tuple[int, int], ...] = field(repr=False)  # of the same words in `original`
-
-    @property
-    def shouted(self) -> bool:
-        """Whether capitals say nothing here: most of the text is written in them, or every word begins with one."""
-        words = [self.original[start:end] for start, end in self.places]
-        high = sum(word[0].isupper() for word in words)
-        return len(words) > 2 and high * 2 > len(words)
+    shouted: bool  # capitals say nothing here: most words begin with one. Told once: every name of a text asks for it
 
     def as_written(self, start: int, end: int) -> str:
         """The words of the original that `text[start:end]` stands for."""
@@ -108,7 +102,14 @@ def spoken(raw: str) -> Spoken:
         length += len(pieces[-1])
         at = end
     text = "".join(pieces).rstrip() + " "
-    return Spoken(text=text, original=original, offsets=tuple(offsets), places=tuple(places))
+    high = sum(original[start].isupper() for start, _ in places)
+    return Spoken(
+        text=text,
+        original=original,
+        offsets=tuple(offsets),
+        places=tuple(places),
+        shouted=len(places) > 2 and high * 2 > len(places),
+    )
 
 
 def _word_end(text: str, at: int) -> int:

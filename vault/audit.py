@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from sqlalchemy import desc, insert, select, text
+from sqlalchemy import desc, func, insert, select, text
 
 from vault import tables
 from vault.keys import KeyRing
@@ -21,6 +21,9 @@ from vault.sealing import derive
 from vault.transaction import Transaction
 
 _FIRST: Final = b"\0" * 32
+_REMEMBERED: Final = 20_000  # lines; a line is busy that writes so many while one case waits
+_NO_WORK: Final = ("alert.acknowledged", "case.acknowledged", "case.released")
+_SPOKEN: Final = ("call.connected",)  # by whoever answered the phone, member or not
 _LOCK: Final = 0x68_61_72_62_61_75_64  # one writer at a time, across all processes
 
 
@@ -116,10 +119,28 @@ class Audit:
             query = query.where(table.c.number < before)
         return tuple(Line(**row._mapping) for row in await self._transaction.connection.execute(query))
 
-    async def latest(self, action: str) -> datetime | None:
-        """When this was last done."""
+    async def latest(self, action: str, subject: str = "") -> datetime | None:
+        """When this was last done; with a subject, to this one."""
         table = tables.audit
         query = select(table.c.at).where(table.c.action == action).order_by(desc(table.c.number)).limit(1)
+        if subject:
+            query = query.where(table.c.subject == subject)
+        found: datetime | None = await self._transaction.connection.scalar(query)
+        return found
+
+    async def worked_on(self, code: str, since: datetime) -> datetime | None:
+        """When staff last did something with this case, at or after the minute of `since`; None: nothing, or more than
+        _REMEMBERED lines ago. Saying "I have it" is a promise and not yet work, and putting it back is none."""
+        table, minute = tables.audit, since.replace(second=0, microsecond=0)
+        newest = select(func.max(table.c.number)).scalar_subquery()
+        by_staff = table.c.actor.startswith("member:") | table.c.action.in_(_SPOKEN)
+        query = (
+            select(table.c.at)
+            .where(table.c.number > newest - _REMEMBERED, table.c.at >= minute, by_staff)
+            .where(table.c.subject.startswith(f"case:{code}"), table.c.action.not_in(_NO_WORK))
+            .order_by(desc(table.c.number))
+            .limit(1)
+        )
         found: datetime | None = await self._transaction.connection.scalar(query)
         return found
 

@@ -217,6 +217,12 @@ class UnreadWords:
         words, language = json.loads(plain)
         return row.case_id, words, language
 
+    async def waiting_since(self, before: datetime) -> tuple[uuid.UUID, ...]:
+        """Cases with words that nothing could read since before this moment."""
+        table = tables.unread_words
+        query = select(table.c.case_id).distinct().where(table.c.created_at < before)
+        return tuple(row.case_id for row in await self._transaction.connection.execute(query))
+
     async def done(self, row_id: uuid.UUID) -> None:
         """They have been read: remove them."""
         table = tables.unread_words

@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, TypedDict, Unpack
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import DateTime, cast, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from triage.alerts import AlertState
 from vault import tables
 from vault.errors import NotFound
 from vault.transaction import Transaction
@@ -43,6 +45,9 @@ class PageState(StrEnum):
     ANSWERED = "answered"
 
 
+_KNOWN: Final = (PageState.FAILED, PageState.DELIVERED, PageState.ANSWERED)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPage:
     """One page to one responder by one method."""
@@ -55,6 +60,7 @@ class StoredPage:
     error: int | None
     created_at: datetime
     sent_at: datetime | None
+    contact: str = ""  # which of the responder's contacts; "" is the first of the method
 
 
 class Alerts:
@@ -96,8 +102,17 @@ class Alerts:
         rows = await self._transaction.connection.execute(query)
         return tuple(_alert(r) for r in rows)
 
+    async def following(self, now: datetime) -> tuple[uuid.UUID, ...]:
+        """Alerts that somebody has, and whose next look at them is due: their wake-up may have been lost."""
+        machine = tables.alerts.c.machine
+        due = cast(machine["wake"].as_string(), DateTime(timezone=True)) < now
+        query = select(tables.alerts.c.id).where(
+            ~tables.alerts.c.ringing, machine["state"].as_string() == AlertState.ACKNOWLEDGED.value, due
+        )
+        return tuple(row.id for row in await self._transaction.connection.execute(query))
+
     async def add_page(
-        self, page_id: uuid.UUID, alert_id: uuid.UUID, responder_id: uuid.UUID | None, method: str
+        self, page_id: uuid.UUID, alert_id: uuid.UUID, responder_id: uuid.UUID | None, method: str, *, contact: str = ""
     ) -> None:
         """Note a page that a job will send."""
         await self._transaction.connection.execute(
@@ -106,6 +121,7 @@ class Alerts:
                 alert_id=alert_id,
                 responder_id=responder_id,
                 method=method,
+                contact=contact,
                 state=PageState.WAITING,
                 created_at=self._transaction.now,
             )
@@ -132,6 +148,17 @@ class Alerts:
         """The pages of an alert, oldest first."""
         table = tables.pages
         query = select(table).where(table.c.alert_id == alert_id).order_by(table.c.created_at)
+        return tuple(_page(row) for row in await self._transaction.connection.execute(query))
+
+    async def newest_pages(self, since: datetime) -> tuple[StoredPage, ...]:
+        """The newest page to each contact since then of which it is known whether it arrived."""
+        table = tables.pages
+        query = (
+            select(table)
+            .ext(distinct_on(table.c.responder_id, table.c.method, table.c.contact))
+            .where(table.c.created_at >= since, table.c.responder_id.is_not(None), table.c.state.in_(_KNOWN))
+            .order_by(table.c.responder_id, table.c.method, table.c.contact, table.c.created_at.desc())
+        )
         return tuple(_page(row) for row in await self._transaction.connection.execute(query))
 
     async def set_page(self, page_id: uuid.UUID, state: PageState, *, error: int | None = None) -> None:
@@ -161,6 +188,7 @@ def _page(row: Any) -> StoredPage:
         error=row.error,
         created_at=row.created_at,
         sent_at=row.sent_at,
+        contact=row.contact,
     )
 
 
@@ -172,18 +200,45 @@ class Contact:
     value: str = field(repr=False)
 
 
+class More(TypedDict, total=False):
+    """What a responder may have besides name, languages and contacts."""
+
+    hours: tuple[str, ...]
+    time_zone: str
+    skills: tuple[str, ...]
+    coordinator: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredResponder:
-    """A responder as kept: everything but id and position is locked with the service key."""
+    """A responder as kept: everything but id and position is locked with the service key.
+
+    `contacts` in the order in which they are tried. `hours` as people write them, on the clock of `time_zone` ("" is
+    the line's own); whoever gave none can be called at any hour. A `coordinator` is told what needs a hand.
+    """
 
     id: uuid.UUID
     name: str = field(repr=False)
     languages: tuple[str, ...]
     contacts: tuple[Contact, ...] = field(repr=False)
+    hours: tuple[str, ...] = ()
+    time_zone: str = ""
+    skills: tuple[str, ...] = ()
+    coordinator: bool = False
 
-    def contact(self, method: str) -> Contact | None:
-        """The contact of this method."""
+    def contact(self, method: str, key: str = "") -> Contact | None:
+        """The contact of this key; without one, the first of this method."""
+        if key:
+            return dict(self.keyed()).get(key)
         return next((c for c in self.contacts if c.method == method), None)
+
+    def keyed(self) -> tuple[tuple[str, Contact], ...]:
+        """Contacts with the keys they are known by outside of the vault: "sms", "voice", "sms-2"."""
+        found: list[tuple[str, Contact]] = []
+        for contact in self.contacts:
+            before = sum(other.method == contact.method for _, other in found)
+            found.append((f"{contact.method}-{before + 1}" if before else contact.method, contact))
+        return tuple(found)
 
 
 class Responders:
@@ -192,26 +247,36 @@ class Responders:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
-    async def add(self, name: str, languages: Sequence[str], contacts: Sequence[Contact]) -> uuid.UUID:
+    async def add(
+        self, name: str, languages: Sequence[str], contacts: Sequence[Contact], **more: Unpack[More]
+    ) -> uuid.UUID:
         """Add a responder at the end of the order; gives the id."""
         transaction = self._transaction
-        responder_id = transaction.new_id()
-        plain = json.dumps([name, list(languages), [[c.method, c.value] for c in contacts]]).encode()
+        responder = StoredResponder(
+            id=transaction.new_id(), name=name, languages=tuple(languages), contacts=tuple(contacts), **more
+        )
         position = select(func.coalesce(func.max(tables.responders.c.position), 0) + 1).scalar_subquery()
         await transaction.connection.execute(
-            insert(tables.responders).values(
-                id=responder_id,
-                position=position,
-                sealed=transaction.ring.lock_for_service(plain, f"responder/{responder_id}"),
-            )
+            insert(tables.responders).values(id=responder.id, position=position, sealed=self._sealed(responder))
         )
-        for contact in contacts:
-            await transaction.connection.execute(
+        await self._know(responder)
+        return responder.id
+
+    async def change(self, responder: StoredResponder) -> None:
+        """Keep a responder as they are now, in their old place."""
+        connection = self._transaction.connection
+        table = tables.responders
+        await connection.execute(update(table).where(table.c.id == responder.id).values(sealed=self._sealed(responder)))
+        await connection.execute(delete(tables.contacts).where(tables.contacts.c.responder_id == responder.id))
+        await self._know(responder)
+
+    async def _know(self, responder: StoredResponder) -> None:
+        for contact in responder.contacts:
+            await self._transaction.connection.execute(
                 upsert(tables.contacts)
-                .values(digest=self._digest(contact), responder_id=responder_id)
-                .on_conflict_do_update(index_elements=["digest"], set_={"responder_id": responder_id})
+                .values(digest=self._digest(contact), responder_id=responder.id)
+                .on_conflict_do_update(index_elements=["digest"], set_={"responder_id": responder.id})
             )
-        return responder_id
 
     async def remove(self, responder_id: uuid.UUID) -> None:
         """Take a responder off the rota."""
@@ -243,11 +308,25 @@ class Responders:
         medium = "telegram" if contact.method == "telegram" else "phone"  # one number texts and calls
         return hmac.digest(key, f"{medium}:{contact.value}".encode(), hashlib.sha256)
 
+    def _sealed(self, responder: StoredResponder) -> bytes:
+        contacts = [[c.method, c.value] for c in responder.contacts]
+        more = {name: getattr(responder, name) for name in More.__annotations__}
+        plain = json.dumps([responder.name, list(responder.languages), contacts, more]).encode()
+        return self._transaction.ring.lock_for_service(plain, f"responder/{responder.id}")
+
     def _responder(self, row: Any) -> StoredResponder:
-        plain = json.loads(self._transaction.ring.unlock_for_service(row.sealed, f"responder/{row.id}"))
+        """What was kept before there were hours has three parts only."""
+        name, languages, contacts, *rest = json.loads(
+            self._transaction.ring.unlock_for_service(row.sealed, f"responder/{row.id}")
+        )
+        more = rest[0] if rest else {}
         return StoredResponder(
             id=row.id,
-            name=plain[0],
-            languages=tuple(plain[1]),
-            contacts=tuple(Contact(method=m, value=v) for m, v in plain[2]),
+            name=name,
+            languages=tuple(languages),
+            contacts=tuple(Contact(method=m, value=v) for m, v in contacts),
+            hours=tuple(more.get("hours", ())),
+            time_zone=more.get("time_zone", ""),
+            skills=tuple(more.get("skills", ())),
+            coordinator=more.get("coordinator", False),
         )

@@ -211,6 +211,7 @@ pages = Table(
     Column("alert_id", Uuid, ForeignKey("alerts.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("responder_id", Uuid, nullable=True),  # empty: the outside number of the last resort
     Column("method", String(16), nullable=False),
+    Column("contact", String(16), nullable=False, server_default=""),  # "sms-2": their second number for texts
     Column("state", String(16), nullable=False),
     Column("error", Integer, nullable=True),
     _time("created_at"),
@@ -223,7 +224,42 @@ responders = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("position", Integer, nullable=False),
-    _sealed(),  # name, languages, contact methods: locked for the service, which must page at night
+    _sealed(),  # name, languages, contact methods, hours: locked for the service, which must page at night
+)
+
+rota_changes = Table(
+    "rota_changes",  # what changes the standing calendar of line.yml: stand-ins, and shifts of imported calendars
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", String(16), nullable=False),  # override | planned
+    _time("starts_at"),
+    _time("ends_at"),
+    _sealed(),  # whom it is about, and the imported calendar's name: locked for the service
+    _time("created_at"),
+    Index("ix_rota_changes_ends_at", "ends_at"),
+)
+
+rota_feeds = Table(
+    "rota_feeds",  # secret addresses of a responder's own calendar
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),  # keyed digest of the address's secret
+    Column("responder_id", Uuid, ForeignKey("responders.id", ondelete="CASCADE"), nullable=False, index=True),
+    _time("created_at"),
+)
+
+readiness = Table(
+    "readiness",  # the question before a shift, one row for each of a responder's methods
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("responder_id", Uuid, ForeignKey("responders.id", ondelete="CASCADE"), nullable=False),
+    Column("method", String(16), nullable=False),
+    Column("contact", String(16), nullable=False),
+    _time("shift_at"),
+    _time("due_at"),
+    Column("state", String(16), nullable=False),  # asked | ready | missed | failed
+    Column("error", Integer, nullable=True),  # the provider's number
+    Column("told", Boolean, nullable=False, server_default="false"),  # responder and coordinators know of it
+    UniqueConstraint("responder_id", "contact", "shift_at"),
 )
 
 contacts = Table(

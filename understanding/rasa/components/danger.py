@@ -97,7 +97,8 @@ class Danger(GraphComponent):
         signs = np.stack([np.where(fires, 1.0, -1.0) for fires in targets.values()], axis=1)
         gram = self._near(vectors @ vectors.T)
         gram += self._config["surface"] * (surface @ surface.T).toarray() + BIAS
-        dual, margins = ridge(gram, signs, self._config["penalty"])
+        solved = ridge(gram, signs, self._config["penalty"])
+        dual, margins = solved.coefficients, solved.left_out
         fits = [platt(margins[:, i], fires) for i, fires in enumerate(targets.values())]
         slopes, offsets = np.array(fits).T
         self._names = tuple(targets)

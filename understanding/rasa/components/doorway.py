@@ -1,9 +1,11 @@
 """The door of the side-car: it answers `GET /` and `POST /model/parse`, and nothing else that Rasa's API offers.
 
 Rasa takes it for a messaging channel (credentials.yml), because that is the place where its server lets others in.
-Without it whoever reaches the port could put another model in place, read trackers, or start a training.
+Without it whoever reaches the port could put another model in place, read trackers, or start a training. A text that
+begins with a stroke does not pass either: Rasa takes it for a command, and its log quotes one that it does not know.
 """
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,7 +22,18 @@ async def refuse(request: Request) -> HTTPResponse | None:
     """An answer to what does not pass, before any of Rasa's own handlers sees it; None lets it through."""
     if (request.method, request.path) not in OPEN or request.args:
         return response.json({"status": "failure"}, status=404)
+    if _is_command(request.body):
+        return response.json({"status": "failure"}, status=400)
     return None
+
+
+def _is_command(body: bytes) -> bool:
+    """Would Rasa read this as a command? What is no message at all is Rasa's own to refuse."""
+    try:
+        text = json.loads(body)["text"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
+    return isinstance(text, str) and text.strip().startswith("/")
 
 
 class ParseOnly(InputChannel):

@@ -29,11 +29,13 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 from understanding.language import SCRIPT_OF, script
 from understanding.romanised import native
 from understanding.text import clean
+from understanding.training.vectors import remembered
 
 SHRINK = 15
 """A variety's mean is drawn towards the mean of all as if this many more examples had it."""
 UNKNOWN = ""
 _MOST_THREADS = 4
+_AT_ONCE = 256  # texts between two moments at which a training can be stopped
 _EXAMPLES: dict[str, np.ndarray] = {}  # vectors of training examples while training; never of a message
 
 
@@ -154,8 +156,9 @@ class Embedding(DenseFeaturizer, GraphComponent):
         texts = [clean(example.get(TEXT)) for example in training_data.training_examples]
         languages = [(example.get(METADATA) or {})[LANGUAGE] for example in training_data.training_examples]
         names = [variety_of(text, language) for text, language in zip(texts, languages, strict=True)]
-        seen = [self._both(text, name) for text, name in zip(texts, names, strict=True)]
-        written, spelt = (np.stack(vectors) for vectors in zip(*seen, strict=True))
+        spelt_back = [native(text, name) for text, name in zip(texts, names, strict=True)]
+        self._remember([*texts, *spelt_back])
+        written, spelt = (np.stack([_EXAMPLES[text] for text in its]) for its in (texts, spelt_back))
         self._varieties = Varieties.of(names, [script(text) for text in texts], written, spelt)
         with self._storage.write_to(self._resource) as folder:
             self._varieties.save(folder)
@@ -166,7 +169,9 @@ class Embedding(DenseFeaturizer, GraphComponent):
         for example in training_data.training_examples:
             text, language = clean(example.get(TEXT)), (example.get(METADATA) or {})[LANGUAGE]
             variety = variety_of(text, language)
-            self._add(example, self._varieties.centred(self._both(text, variety)[1], variety))
+            spelt = native(text, variety)
+            self._remember([spelt])
+            self._add(example, self._varieties.centred(_EXAMPLES[spelt], variety))
         return training_data
 
     def process(self, messages: list[Message]) -> list[Message]:
@@ -183,16 +188,19 @@ class Embedding(DenseFeaturizer, GraphComponent):
         spelt = native(text, variety)
         return self._varieties.centred(vector if spelt == text else self._model.query(spelt), variety)
 
-    def _both(self, text: str, variety: str) -> tuple[np.ndarray, np.ndarray]:
-        """A training example as written and as spelt back."""
-        spelt = native(text, variety)
-        return self._remembered(text), self._remembered(spelt)
+    def _remember(self, texts: Sequence[str]) -> None:
+        """Rasa learns from the examples and makes their features with two components of this class; once is enough.
 
-    def _remembered(self, text: str) -> np.ndarray:
-        """Rasa learns from the examples and makes their features with two components of this class; once is enough."""
-        if text not in _EXAMPLES:
-            _EXAMPLES[text] = self._model.query(text)
-        return _EXAMPLES[text]
+        What `make heads` has embedded is not embedded again, and the other way round.
+        """
+        new = sorted(set(texts) - _EXAMPLES.keys(), key=len)
+        if new:
+            _EXAMPLES.update(zip(new, remembered(new, embed=self._embed), strict=True))
+
+    def _embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Many at once: each core has texts of its own, and no thread waits for another within one."""
+        batches = [texts[begin : begin + _AT_ONCE] for begin in range(0, len(texts), _AT_ONCE)]
+        return np.concatenate([self._model.query(batch) for batch in batches])
 
     def _add(self, message: Message, vector: np.ndarray) -> None:
         features = vector.reshape(1, -1).astype(np.float32)
