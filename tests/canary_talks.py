@@ -55,7 +55,7 @@ async def agreed_words(line: Line, desk: Desk) -> None:
     await _turns(phone, (check, "guard.forced"), (forced, "guard.agreed"), ("2", "done"))
     (code,) = cases(world) - before
     await _turns(phone, ("hello", "again.word"), (check.upper(), "after.what"), (forced, "duress.calm"))
-    calm = f"{planted.word('read over the shoulder')} asks who this is, and what I told you about her and her sister"
+    calm = f"{planted.word('read over the shoulder')} asks who this is, and what I told you about them and her sister"
     await _turns(phone, (calm, "duress.calm"))
     await desk.do(code, "answer", text=f"Go to {planted.word('in an answer to the forced')} tonight.")
     state = "SELECT forced, level FROM cases WHERE code = %s"
