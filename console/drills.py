@@ -94,14 +94,9 @@ async def show(visit: Visit) -> web.Response:
 async def confirm(visit: Visit) -> web.Response:
     """The step before: somebody's phone will ring."""
     _only_supervisors(visit)
-    scenario = _scenario(visit)
-    language = visit.desk.setup.language(scenario.language)
-    return visit.page(
-        "drill_confirm.html",
-        scenario=scenario,
-        language=language,
-        at_once=visit.desk.setup.announce is Announce.AT_ONCE,
-    )
+    scenario, setup = _scenario(visit), visit.desk.setup
+    language, at_once = setup.language(scenario.language), setup.announce is Announce.AT_ONCE
+    return visit.page("drill_confirm.html", scenario=scenario, language=language, at_once=at_once)
 
 
 async def begin(visit: Visit) -> web.Response:

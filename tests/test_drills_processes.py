@@ -15,7 +15,12 @@ from tests.databases import Cluster
 from tests.test_journeys import folded, says
 from tests.world import Desk, World, open_world
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, pytest.mark.xdist_group("drills")]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.slow,
+    pytest.mark.xdist_group("drills"),
+    pytest.mark.timeout(300),
+]
 
 OWN = """\
 title: A short one for this test
@@ -78,9 +83,7 @@ async def desk(world: World) -> Desk:
     return await world.desk()
 
 
-async def test_a_drill_rings_like_a_report_is_told_after_it_is_taken_and_closes_itself(
-    world: World, desk: Desk
-) -> None:
+async def test_a_drill_rings_like_a_report_is_told_once_taken_and_closes_itself(world: World, desk: Desk) -> None:
     process = await begun(world)
     chat = world.responder_chat("Amina")
     await world.until(lambda: bool(case_of(world)), "the drill opened no case", PATIENCE)
@@ -96,9 +99,9 @@ async def test_a_drill_rings_like_a_report_is_told_after_it_is_taken_and_closes_
     status, said = await ended(world, process)
     assert (status, "passed" in said) == (0, True), said
     assert world.rows("SELECT state, unread FROM cases WHERE code = %s", code) == [("closed", False)]
-    assert world.rows("SELECT level, page IS NULL, answer IS NULL FROM drills WHERE state = 'passed'") == [
-        (3, False, False)
-    ]
+    times = world.rows("SELECT page, acknowledge, answer FROM drills WHERE state = 'passed'")
+    assert len(times) == 1
+    assert 0 <= times[0][0] <= times[0][1] <= times[0][2]
     metrics = await desk.page("/metrics")
     assert 'level="emergency"' not in metrics  # no case of a drill is counted for a monitor
     assert "harborline_alerts_ringing 0" in metrics

@@ -125,12 +125,12 @@ ALLOWED: Final[Mapping[str, Mapping[str, str]]] = {
     },
 }  # fmt: skip
 LONG_TEXT: Final = {
-    "drills.scenario": 32,
-    "drills.slot": 64,
     "cases.code": 6,
     "audit.actor": 48,
     "audit.action": 32,
     "audit.subject": 64,
+    "drills.scenario": 32,
+    "drills.slot": 64,  # the name of a file, and with it a date
 }
 
 
