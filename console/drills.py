@@ -20,7 +20,7 @@ from triage.drills import Announce, DrillState, Figures, Outcome, Shift, shift_o
 from vault.members import Role
 
 _SHOWN: Final = 30  # drills in the table
-_WIDE, _HIGH, _START, _TOP, _FLOOR = 320, 170, 40, 10, 140  # the picture, in units of its own
+_WIDE, _HIGH, _START, _TOP, _FLOOR = 320, 170, 52, 10, 140  # the picture, in units of its own
 _TICKS: Final = ((10, "10 s"), (60, "1 min"), (600, "10 min"), (3600, "1 h"))
 _LEAST, _MOST = 5, 7200  # seconds; what is faster or slower lies on the edge
 

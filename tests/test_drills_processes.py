@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from carriers.handset import Phone
 from tests.databases import Cluster
 from tests.test_journeys import folded, says
 from tests.world import Desk, World, open_world
@@ -69,14 +68,6 @@ async def ended(world: World, process: asyncio.subprocess.Process) -> tuple[int,
     return process.returncode or 0, (out + err).decode()
 
 
-async def paged(world: World, phone: Phone) -> str:
-    """The code of the drill, once its page has arrived on this phone."""
-    await world.until(lambda: bool(case_of(world)), "the drill opened no case", PATIENCE)
-    code = case_of(world)
-    await phone.receives(code, within=PATIENCE)
-    return code
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def desk(world: World) -> Desk:
     """The supervisor, signed in once."""
@@ -116,6 +107,7 @@ async def test_nothing_of_a_drill_reaches_a_provider_but_its_pages(world: World)
 
 
 async def test_a_drill_that_nobody_takes_ends_before_the_outside_number_and_says_so(world: World) -> None:
+    chats = {"es": world.responder_chat("Amina"), "ar": world.responder_chat("Bilal")}
     process = await begun(world)
     status, said = await ended(world, process)
     assert (status, "nobody acknowledged" in said) == (1, True), said
@@ -123,14 +115,15 @@ async def test_a_drill_that_nobody_takes_ends_before_the_outside_number_and_says
     outside = "SELECT p.id FROM pages p JOIN alerts a ON a.id = p.alert_id JOIN cases c ON c.id = a.case_id "
     assert world.rows(outside + "WHERE c.code = %s AND p.responder_id IS NULL", code) == []
     assert world.rows("SELECT state FROM cases WHERE code = %s", code) == [("closed",)]
-    for name in ("Amina", "Bilal"):  # whoever was called is told what it was
-        language = {"Amina": "es", "Bilal": "ar"}[name]
-        await world.responder_chat(name).receives(says("page.drill", language), within=PATIENCE)
+    for language, chat in chats.items():  # whoever was called is told what it was
+        await chat.receives(says("page.drill", language), within=PATIENCE)
 
 
 async def test_a_real_emergency_during_a_drill_pages_as_always_and_calls_the_drill_off(world: World) -> None:
+    chat = world.responder_chat("Bilal")
     process = await begun(world)
-    await world.until(lambda: bool(case_of(world)), "the drill opened no case", PATIENCE)
+    running = "SELECT id FROM drills WHERE state = 'running' AND case_id IS NOT NULL"
+    await world.until(lambda: bool(world.rows(running)), "the drill opened no case", PATIENCE)
     began = time.monotonic()
     person = world.phone()
     await person.text("He locked me in and he is coming back with a knife tonight, he will kill me")
@@ -138,7 +131,7 @@ async def test_a_real_emergency_during_a_drill_pages_as_always_and_calls_the_dri
     query = "SELECT c.code FROM cases c JOIN alerts a ON a.case_id = c.id WHERE NOT c.drill"
     await world.until(lambda: bool(world.rows(query)), "the real report rang nobody", PATIENCE)
     real = world.rows(query)[0][0]
-    await world.responder_chat("Bilal").receives(real, within=PATIENCE)
+    await chat.receives(real, within=PATIENCE)
     assert time.monotonic() - began < PATIENCE
     status, said = await ended(world, process)
     assert (status, "a real report came" in said) == (0, True), said
