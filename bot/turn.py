@@ -58,6 +58,7 @@ from triage.levels import Assessment, Level
 from understanding.meaning import UNREAD, Meaning
 from vault.codes import last_group
 from vault.conversations import Thread
+from vault.drills import is_drill
 from vault.errors import NoTeam
 from vault.pseudonyms import Pseudonym
 from vault.unit import DATABASE_AWAY, Unit
@@ -154,7 +155,10 @@ class Turns:
                 answer = await self._talk(unit, incoming, reading)
             answer = await route(house, unit, incoming, reading.pseudonym, answer)
             await unit.messages.remember(digest, answer.to_json() if answer else None)
-            await note_copies(house, unit, incoming, reading.pseudonym)
+            if not is_drill(incoming.address.value):  # no provider holds a copy of what a scripted person says
+                await note_copies(house, unit, incoming, reading.pseudonym)
+        if is_drill(incoming.address.value):
+            return answer
         house.counts[f"turns_{incoming.address.channel}"] += 1
         return answer
 
