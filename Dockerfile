@@ -24,6 +24,7 @@ COPY carriers carriers
 COPY channels channels
 COPY console console
 COPY dialogs dialogs
+COPY drills drills
 COPY locales locales
 COPY triage triage
 COPY understanding understanding

@@ -21,7 +21,8 @@ from bot.logs import Log
 from bot.metrics import metrics
 from bot.pager import Pager
 from bot.recordings import Recordings
-from bot.report import BLOCKED
+from bot.report import BLOCKED, DRILL
+from bot.scenarios import read_scenarios, unplayable
 from bot.script import read_script
 from bot.sending import Sending
 from bot.settings import Settings
@@ -34,8 +35,9 @@ from channels.telegram import Telegram
 from channels.twilio import Twilio, TwilioAccount
 from channels.voice import Voice
 from console.app import build as build_console
-from console.setup import Setup
+from console.setup import Scenario, Setup
 from dialogs.conversation import Mode
+from dialogs.marked import BadFile
 from dialogs.phrases import LOCALES, Phrases
 from understanding.rasa import Rasa
 from understanding.tongues import NAMES
@@ -51,6 +53,8 @@ _BLOCKED: Final = (
     "They wrote STOP, so their carrier lets no text of ours through. Answers wait until they write START. "
     "They can also call, or open their code by another way."
 )
+
+_DRILL: Final = "This case is a drill. Nobody is in danger, and nothing you write leaves the line."
 
 
 @asynccontextmanager
@@ -185,11 +189,24 @@ def console_app(house: House) -> web.Application:
             time_zone=ZoneInfo(house.line.time_zone),
             questions=_questions(house.phrases, house, tag),
             choices=_choices(house.phrases, house, tag),
+            announce=house.line.drills.announce,
+            scenarios=lambda: _scenarios(house),
             troubles={code: rule.say for code, rule in RULES.items() if not rule.retry},
         ),
         actions=Desk(house=house),
         metrics=numbers,
         failure=failed,
+    )
+
+
+def _scenarios(house: House) -> tuple[Scenario, ...]:
+    try:
+        found = read_scenarios(house.settings.harborline_home)
+    except BadFile:
+        return ()  # the page says which command tells where the mistake is
+    return tuple(
+        Scenario(name=name, title=s.title, language=s.language, shift=s.shift, trouble=unplayable(s, house.line))
+        for name, s in sorted(found.items())
     )
 
 
@@ -210,4 +227,4 @@ def _choices(phrases: Phrases, house: House, tag: str) -> dict[str, str]:
         for name, step in house.flow.steps.items()
         for choice in step.choices
     }
-    return {f":{BLOCKED}": _BLOCKED, **labels}
+    return {f":{BLOCKED}": _BLOCKED, f":{DRILL}": _DRILL, **labels}

@@ -15,6 +15,7 @@ from bot import (
     commands,
     demo,
     doctor,
+    drill_commands,
     evaluate,
     flows,
     keeping_commands,
@@ -101,6 +102,12 @@ def _rota(parser: argparse.ArgumentParser) -> None:
     add("--only-known", action="store_true", help="import: pass over events that name nobody")
 
 
+def _drill(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=drill_commands.ACTIONS)
+    parser.add_argument("name", nargs="?", help="run: the scenario, by the name of its file")
+    parser.add_argument("--json", action="store_true", help="report: every drill as JSON")
+
+
 def _audit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("export", "verify"))
     parser.add_argument("file", nargs="?", help="an export to verify; without it the database is verified")
@@ -176,6 +183,9 @@ COMMANDS: Final[dict[str, Command]] = {
             "harborline rota unfeed amina",
             "harborline rota remove amina",
         ),
+    ),
+    "drill": Command(
+        "exercises through the real path", "harborline drill run night_worker", drill_commands.drill, _drill
     ),
     "audit": Command("who did what, verified", "harborline audit verify export.json", admin.audit, _audit),
     "backup": Command(

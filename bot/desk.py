@@ -8,6 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.contact import Fate, fate, later, next_moment
+from bot.drills import CannotDrill, begin
 from bot.house import House
 from bot.readiness import note
 from bot.takeover import TakeOver
@@ -80,6 +81,13 @@ class Desk:
     async def closed(self, unit: Unit, case: Case, member: Member) -> None:
         """Nobody is called for this case any more."""
         await self.house.pager.closed(unit, case)
+
+    async def begin_drill(self, unit: Unit, name: str, member: Member) -> None:
+        """Begin the drill of this scenario."""
+        try:
+            await begin(unit, self.house.settings, self.house.line, name, f"member:{member.id}")
+        except CannotDrill as error:
+            raise Held(str(error)) from None
 
     async def raise_level(self, unit: Unit, case: Case, level: Level, member: Member) -> None:
         """The case has this level now."""

@@ -14,6 +14,7 @@ from typing import Final
 import procrastinate
 
 from bot.chats import Chats
+from bot.drills import DrillRuns
 from bot.erasing import Erasing
 from bot.heartbeat import Heartbeat
 from bot.house import House
@@ -82,6 +83,7 @@ class Jobs:
             name = work.__name__
             app.periodic(cron=f"{minute} * * * *")(app.task(name=name, queue=TIDY, queueing_lock=name)(work))
         Keeping(self._house).register(app)
+        DrillRuns(self._house).register(app)
 
     # Alerts and workers ------------------------------------------------------------------------------------
 

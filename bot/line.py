@@ -5,9 +5,9 @@ No secrets and no staff numbers are in it: responders' contacts are kept, locked
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -17,6 +17,7 @@ from dialogs.covers import Cover
 from dialogs.lexicon import Lexicon
 from dialogs.line import LineFacts
 from dialogs.marked import load, utf8
+from triage.drills import Announce
 from triage.policy import TriagePolicy
 from triage.review import CaseState
 from vault.epochs import EpochPolicy
@@ -83,6 +84,55 @@ class Retention(Settings):
         )
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+_WEEK: Final[tuple[Day, ...]] = get_args(Day)
+_STILL_DUE: Final = timedelta(minutes=10)  # later than this a drill that was missed is left out
+
+
+class DrillTime(Settings):
+    """When one scenario is drilled, by the line's own clock."""
+
+    scenario: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+    days: tuple[Day, ...] = Field(min_length=1)
+    at: time
+
+
+class Drills(Settings):
+    """Exercises: when they begin by themselves, and when people are told that it is one."""
+
+    announce: Announce = Announce.AFTER
+    earliest: time = time(8)
+    latest: time = time(20)
+    schedule: tuple[DrillTime, ...] = ()
+
+    @model_validator(mode="after")
+    def _within_hours(self) -> Self:
+        for entry in self.schedule:
+            if not self.allows(entry.at):
+                raise ValueError(
+                    f"the schedule has a drill at {entry.at:%H:%M}, outside of {self.earliest:%H:%M} to "
+                    f"{self.latest:%H:%M}: choose another time, or change earliest and latest"
+                )
+        return self
+
+    def allows(self, moment: time) -> bool:
+        """True between the earliest and the latest hour; the span may pass midnight."""
+        if self.earliest <= self.latest:
+            return self.earliest <= moment <= self.latest
+        return moment >= self.earliest or moment <= self.latest
+
+    def due(self, local: datetime) -> tuple[tuple[str, str], ...]:
+        """What should have begun within the last minutes, as (slot, scenario). `local`: now, in the line's zone."""
+        found = []
+        for entry in self.schedule:
+            begins = local.replace(hour=entry.at.hour, minute=entry.at.minute, second=0, microsecond=0)
+            late = local - begins
+            if _WEEK[local.weekday()] in entry.days and timedelta(0) <= late < _STILL_DUE:
+                found.append((f"{begins:%Y-%m-%d %H:%M} {entry.scenario}", entry.scenario))
+        return tuple(found)
+
+
 class Line(Settings):
     """One hotline."""
 
@@ -103,6 +153,7 @@ class Line(Settings):
     on_call: tuple[Layer, ...] = ()
     rota: RotaPolicy = RotaPolicy()
     retention: Retention = Retention()
+    drills: Drills = Drills()
 
     @model_validator(mode="after")
     def _speaks_its_default(self) -> Self:

@@ -6,8 +6,8 @@ from bot.house import House
 async def metrics(house: House) -> str:
     """Prometheus text: this process's counters, and the state of the queue."""
     async with house.vault.unit() as unit:
-        cases = await unit.cases.count()
-        ringing = len(await unit.alerts.ringing())
+        cases = await unit.cases.count(drills=False)
+        ringing = await unit.drills.real_ringing()
         held, _ = await unit.copies.held()
         failed = await unit.jobs.failed()
         workers = await unit.jobs.workers()

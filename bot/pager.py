@@ -42,7 +42,7 @@ from triage.alerts import (
 from triage.escalation import new_alert, step
 from triage.levels import Level
 from triage.policy import When
-from triage.review import WORK
+from triage.review import WORK, CaseState
 from triage.rota import MethodKind, Rota
 from understanding.tongues import NAMES
 from vault import paging
@@ -69,6 +69,8 @@ class Pager:
 
     async def urgent(self, unit: Unit, case: Case) -> None:
         """The case has a level that may page: open its alert, or make it worse. Harmless when repeated."""
+        if case.drill and case.state is CaseState.CLOSED:
+            return  # the drill is over: words of it that were read late call nobody
         stored = await unit.alerts.of_case(case.id)
         if stored is not None:
             await self._apply(unit, stored.id, Raised(level=case.level, life_at_risk=case.life_at_risk))
@@ -177,6 +179,11 @@ class Pager:
                 new_id=lambda: str(self.world.new_id()),
             )
             actions = (*actions, *more)
+        if _leaves_the_house(after, actions) and (await unit.cases.get(stored.case_id)).drill:
+            # A drill climbs as far as our own people go. It ends here: bot/drills.py says that nobody had it.
+            after, actions = step(
+                after, self.line.triage, rota, Closed(), unit.transaction.now, new_id=lambda: str(self.world.new_id())
+            )
         await unit.alerts.save(
             StoredAlert(id=stored.id, case_id=stored.case_id, ringing=after.live, machine=after.to_json())
         )
@@ -262,7 +269,21 @@ class Pager:
         heard = spoken and told.what in {Tell.TAKEN, Tell.NEEDS_SECOND}
         phrase = "page.taken_voice" if heard else _TOLD[told.what]
         text = self.phrases.text(phrase, language, Mode.PLAIN, values)
+        if case.drill:  # whoever is told anything has acknowledged, or it is over
+            text = f"{text}\n{self.phrases.text('page.drill', language, Mode.PLAIN, {})}"
         return Answer(text=text, language=language, expect=Expect.NOTHING)
+
+    async def called_off(self, unit: Unit, case: Case) -> None:
+        """A drill is over: nobody is called any more, and whoever was called and never took it is told what it was."""
+        stored = await unit.alerts.of_case(case.id)
+        if stored is None:
+            return
+        machine = Alert.from_json(stored.machine)
+        await self._apply(unit, stored.id, Closed())
+        if len(machine.acks) < machine.needed:  # otherwise everybody else was told when enough people had it
+            for who in dict.fromkeys(page.responder for page in machine.pages):
+                if who not in machine.acks:
+                    await self._tell(unit, stored, TellResponder(responder=who, what=Tell.CLOSED))
 
     async def _names(self, unit: Unit, holders: Sequence[str], asking: str) -> str:
         names = {str(r.id): r.name for r in await unit.responders.all()}
@@ -299,6 +320,10 @@ class Pager:
                 case = await unit.cases.get(stored.case_id)
                 found.append((all(p.responder != str(responder.id) for p in machine.pages), case.code))
         return tuple(code for _, code in sorted(found))
+
+
+def _leaves_the_house(alert: Alert, actions: Sequence[Action]) -> bool:
+    return alert.state is AlertState.LAST_RESORT or any(isinstance(action, PageOutside) for action in actions)
 
 
 _TOLD = {

@@ -32,6 +32,9 @@ GUESSES: Final = Pace(burst=6, every=timedelta(minutes=10))
 WORDS: Final = Pace(burst=6, every=timedelta(minutes=5))
 """Tries at an agreed word, which opens nothing but the sender's own thread. Beyond, none is recognised for a while."""
 
+RINGS: Final = Pace(burst=4, every=timedelta(minutes=10))
+"""Times a caller is put through. Each rings up to five people; beyond, the case still pages as it always does."""
+
 SHARED: Final = Pace(burst=60, every=timedelta(seconds=10))
 """Tries of all senders together, beyond the first three of each."""
 
@@ -99,6 +102,7 @@ class Patience:
         self._events = Buckets(EVENTS, most)
         self._guesses = Buckets(GUESSES, most)
         self._words = Buckets(WORDS, most)
+        self._rings = Buckets(RINGS, most)
         self._shared = Buckets(SHARED, 1)
         self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
         self._slow = asyncio.Semaphore(AT_ONCE)
@@ -123,6 +127,10 @@ class Patience:
     def may_say(self, who: bytes, now: datetime) -> bool:
         """Count one try of a sender at their agreed word; False: it is one too many for now."""
         return self._words.take(who, now) > 0
+
+    def may_ring(self, who: bytes, now: datetime) -> bool:
+        """Count one wish of a caller to be put through; False: responders were rung for them too often just now."""
+        return self._rings.take(who, now) > 0
 
     def _may_guess(self, who: bytes, now: datetime) -> bool:
         left = self._guesses.take(who, now)

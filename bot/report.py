@@ -13,7 +13,8 @@ from bot.thread import ThreadState
 from channels.messages import Incoming, IncomingKind
 from dialogs.conversation import CodeState, Conversation, Mode, Phase
 from dialogs.events import Alert, Effect, File, Keep, SetContactRule
-from dialogs.guarding import FORCED
+from dialogs.guarding import FORCED, owes_word
+from triage.drills import Announce
 from triage.levels import Assessment, Level
 from triage.review import CaseEvent, legal_events, transition
 from triage.rules import RULES
@@ -23,6 +24,8 @@ from vault.retention import withdraw
 from vault.unit import Unit
 
 BLOCKED: Final = "blocked"  # what the case notes when the person wrote a carrier's stop word
+
+DRILL: Final = "drill"  # what the case of a drill notes, once staff may know
 
 _PAGED: Final = Level.HIGH
 _TALKING: Final = {Phase.ASKING, Phase.ENDED}  # not parked, not fallen silent
@@ -128,7 +131,8 @@ class Report:
             states["contact_rule"] = "never_first"  # nothing was chosen, so nobody writes first (product.md, P9)
         if any(getattr(case, name) != value for name, value in states.items()):
             case = await self._change(**states)
-        if kept and conversation.phase in _TALKING and not (conversation.ask_safe or conversation.duress):
+        unproven = conversation.ask_safe or conversation.duress or owes_word(self._house.flow, conversation)
+        if kept and conversation.phase in _TALKING and not unproven:
             for parcel in await self._unit.outbox.release(case.id):
                 await later(self._unit, parcel, released="yes")
 
@@ -141,13 +145,19 @@ class Report:
 
     async def _open(self) -> Case:
         unit, incoming = self._unit, self._incoming
+        drill = await unit.drills.by_address(incoming.address.value)  # of a run begun here, or it is a real report
         case = await unit.cases.open(
             language=self._conversation.language or self._conversation.tongue,
             channel=incoming.address.channel,
             level=Level.INFORMATION,
+            drill=drill is not None,
             dice=self._house.world.dice,
         )
         unit.audit.add("case.began", f"case:{case.code}")
+        if drill:
+            await unit.drills.has_case(drill.id, case.id)
+            if self._house.line.drills.announce is Announce.AT_ONCE:
+                await unit.cases.add(case, drill_mark(drill.scenario))
         self._case = case
         await self._remember_address(case)
         await unit.queue_changed()
@@ -231,6 +241,11 @@ class Report:
 def _ends_without_a_rule(conversation: Conversation) -> bool:
     """The person went through to the end and chose no contact rule; in danger they wait for an answer here."""
     return conversation.phase is Phase.ENDED and not conversation.contact_rule and not conversation.danger_shown
+
+
+def drill_mark(scenario: str) -> Entry:
+    """What tells the staff, sealed, that a case is a drill, and of which scenario."""
+    return Entry(kind=EntryKind.NOTE, choice=DRILL, text=scenario)
 
 
 def reasons_entry(assessment: Assessment) -> Entry:

@@ -16,6 +16,7 @@ from channels.messages import Answer, ChannelName, Choice, Expect, Incoming, Inc
 from dialogs.conversation import Mode
 from dialogs.lexicon import normal
 from triage.alerts import OUTSIDE
+from triage.drills import Announce
 from triage.rota import MethodKind
 from vault.cases import Case
 from vault.errors import NotFound
@@ -159,6 +160,8 @@ def page_answer(house: House, case: Case, page: StoredPage, responder: StoredRes
         "link": f"{house.settings.console_url}/cases/{case.code}",
     }
     text = house.phrases.text("page.voice" if spoken else "page.text", language, Mode.PLAIN, values)
+    if case.drill and house.line.drills.announce is Announce.AT_ONCE:
+        text = f"{text}\n{house.phrases.text('page.drill', language, Mode.PLAIN, {})}"
     label = house.phrases.text("page.take", language, Mode.PLAIN, {})
     button = Choice(id=f"page:{page.id}:{TAKE}", key=_KEY, label=label)
     buttons = (button,) if page.method == MethodKind.TELEGRAM else ()

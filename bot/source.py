@@ -16,6 +16,7 @@ _FOLDERS: Final = (
     "console",
     "dialogs",
     "docs",
+    "drills",
     "locales",
     "tests",
     "triage",

@@ -58,6 +58,7 @@ from triage.levels import Assessment, Level
 from understanding.meaning import UNREAD, Meaning
 from vault.codes import last_group
 from vault.conversations import Thread
+from vault.drills import is_drill
 from vault.errors import NoTeam
 from vault.pseudonyms import Pseudonym
 from vault.unit import DATABASE_AWAY, Unit
@@ -154,7 +155,10 @@ class Turns:
                 answer = await self._talk(unit, incoming, reading)
             answer = await route(house, unit, incoming, reading.pseudonym, answer)
             await unit.messages.remember(digest, answer.to_json() if answer else None)
-            await note_copies(house, unit, incoming, reading.pseudonym)
+            if not is_drill(incoming.address.value):  # no provider holds a copy of what a scripted person says
+                await note_copies(house, unit, incoming, reading.pseudonym)
+        if is_drill(incoming.address.value):
+            return answer
         house.counts[f"turns_{incoming.address.channel}"] += 1
         return answer
 
@@ -183,7 +187,8 @@ class Turns:
             await self._move(unit, stored, pseudonym, spoken.thread)
         turns = (stored.turns if stored else 0) + 1
         ringing = None
-        if _asks_for(HandOver, spoken.effects) and incoming.address.channel is ChannelName.VOICE:
+        by_phone = incoming.address.channel is ChannelName.VOICE and _asks_for(HandOver, spoken.effects)
+        if by_phone and house.patience.may_ring(pseudonym.value, house.world.now()):
             ringing = await self._connecting.ring(unit, await moment.report.case())
         calling = ringing.calling if ringing else None
         after = spoken.thread.but(envelope=moment.report.envelope, calling=calling)

@@ -72,6 +72,10 @@ class Actions(Protocol):
         """The case was closed: nobody is called for it any more."""
         ...
 
+    async def begin_drill(self, unit: Unit, name: str, member: Member) -> None:
+        """Begin the drill of this scenario. Raises Held when it cannot begin now."""
+        ...
+
     async def raise_level(self, unit: Unit, case: Case, level: Level, member: Member) -> None:
         """The case has this level now: page whoever must know."""
         ...

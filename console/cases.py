@@ -11,6 +11,7 @@ from console import words
 from console.desk import Visit
 from console.queue import queue_item, reasons
 from triage.alerts import OUTSIDE, Alert, AlertState
+from triage.drills import Announce
 from triage.levels import Level
 from triage.review import CaseEvent, due, legal_events
 from vault.cases import Case, Entry, EntryKind, OpenEntry
@@ -106,6 +107,7 @@ async def show(visit: Visit) -> web.Response:
         await unit.queue_changed()
     timeline = _timeline(visit, entries, await _sent(visit, case), names)
     writing = await _writing(visit, case, entries, names, timeline)
+    pager = await _pager(visit, case, names)
     now, by = unit.transaction.now, due(queue_item(case), setup.policy)
     return visit.page(
         "case.html",
@@ -119,12 +121,13 @@ async def show(visit: Visit) -> web.Response:
         left=by - now if by else None,
         nothing=timedelta(0),
         gone_by=case.withdrawn_at + LOOKED_AT if case.withdrawn_at else None,
+        drill=_is_known_drill(visit, case, pager),
         who=names.get(str(case.member_id), ""),
         members=members,
         reasons=reasons(newest_entry(entries, EntryKind.REASONS)),
         quotes=_quotes(newest_entry(entries, EntryKind.REASONS)),
         timeline=timeline,
-        pager=await _pager(visit, case, names),
+        pager=pager,
         rules=words.contact(case),
         can=legal_events(case.state),
         event=CaseEvent,
@@ -261,6 +264,12 @@ def _moment(
         written_down=entry.kind is EntryKind.PERSON and bool(entry.author),
         earlier=entry.earlier,
     )
+
+
+def _is_known_drill(visit: Visit, case: Case, pager: Pager | None) -> bool:
+    """Whether to say that this is a drill: at once, or when somebody has it or it is over, as the line has chosen."""
+    known = visit.desk.setup.announce is Announce.AT_ONCE or case.closed_at or (pager and pager.names)
+    return case.drill and bool(known)
 
 
 async def _pager(visit: Visit, case: Case, names: Mapping[str, str]) -> Pager | None:

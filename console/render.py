@@ -30,6 +30,7 @@ class Pages:
             "span": words.span,
             "iso": datetime.isoformat,
             "moment": self._moment,
+            "date": self._date,
             "day": self._day,
             "count": words.count,
         }
@@ -37,6 +38,9 @@ class Pages:
 
     def _moment(self, at: datetime) -> str:
         return words.moment(at.astimezone(self._zone))
+
+    def _date(self, at: datetime) -> str:
+        return f"{at.astimezone(self._zone):%Y-%m-%d}"
 
     def _day(self, at: datetime) -> str:
         return words.day(at.astimezone(self._zone))

@@ -9,6 +9,7 @@ from console import (
     cases,
     changes,
     counts,
+    drills,
     intake,
     keeping,
     oncall,
@@ -24,6 +25,7 @@ from console.render import HERE
 
 _CASE: Final = "/cases/{code:[0-9]{6}}"
 _ID: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_DRILL: Final = "/drills/{name:[a-z][a-z0-9_]{0,31}}/start"
 _MEMBER: Final = f"/team/{{member:{_ID}}}"
 
 ROUTES: Final = (
@@ -58,6 +60,10 @@ ROUTES: Final = (
     web.post(f"/account/passkeys/{{passkey:{_ID}}}/remove", account.remove_passkey),
     web.get("/team", inside(team.show)),
     web.post("/team/regrant", team.regrant),
+    web.get("/drills", inside(drills.show)),
+    # For supervisors: console/drills.py asks
+    web.get(_DRILL, inside(drills.confirm)),
+    web.post(_DRILL, posted(drills.begin)),
     # For supervisors: vault/staffing.py asks
     web.post("/team", team.invite),
     web.post("/team/rotate", team.rotate),

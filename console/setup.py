@@ -1,17 +1,29 @@
 """What the console must be told about one line: names, time zone, policy, words of the questions. Values only."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from triage.drills import Announce, Shift
 from triage.policy import TriagePolicy
 from triage.rota import Rota
 from triage.week import Limits
 from vault.passkeys import Site
 from vault.retention import Policy
 from vault.unit import Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A drill that can be begun. `trouble`: why this line cannot play it, or ""."""
+
+    name: str
+    title: str
+    language: str
+    shift: Shift
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +48,8 @@ class Setup:
     address: str = ""  # https://… as staff open it: passkeys are bound to it
     public_address: str = ""  # https://… of the public port: calendars are fetched there
     limits: Limits = Limits()  # noqa: RUF009 - frozen, like the value it stands in
+    announce: Announce = Announce.AFTER  # when staff may know that a case is a drill
+    scenarios: Callable[[], Sequence[Scenario]] = tuple  # those there are now; none when a file has a mistake
     longest_answer: int = 1600  # characters; Twilio refuses more with 21617
 
     def language(self, tag: str) -> str:

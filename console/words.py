@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from triage.alerts import AlertState
+from triage.drills import DrillState, Shift
 from triage.levels import Level
 from triage.review import CaseState
 from triage.rules import REASONS
@@ -86,6 +87,21 @@ ALERTS: Mapping[AlertState, str] = MappingProxyType(
         AlertState.CLOSED: "Over",
     }
 )
+
+DRILLS: Mapping[DrillState, str] = MappingProxyType(
+    {
+        DrillState.RUNNING: "Running",
+        DrillState.PASSED: "Passed",
+        DrillState.SLOW: "Slower than expected, or at a lower level",
+        DrillState.UNANSWERED: "Nobody wrote to the person",
+        DrillState.NOBODY: "Nobody acknowledged",
+        DrillState.UNPAGED: "Nobody was paged",
+        DrillState.CALLED_OFF: "Called off: a real report came",
+        DrillState.BROKEN: "Did not get in",
+    }
+)
+
+SHIFTS: Mapping[Shift, str] = MappingProxyType({Shift.DAY: "Day", Shift.EVENING: "Evening", Shift.NIGHT: "Night"})
 
 METHODS: Mapping[str, str] = MappingProxyType(
     {

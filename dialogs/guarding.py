@@ -6,9 +6,9 @@ but a calm sentence, then and until the check word; the case is marked, and some
 
 from dataclasses import replace
 
-from dialogs.conversation import Mode
+from dialogs.conversation import Conversation, Mode
 from dialogs.events import Alert, CheckWord, Event, Keep, KeepWord, Said, Secret, Shared, WordChecked, WordKept
-from dialogs.flow import Kind
+from dialogs.flow import Flow, Kind
 from dialogs.lexicon import weight
 from dialogs.listening import Digits, hear
 from dialogs.walking import Turn, ask, come_back, enter, interrupt, known
@@ -41,9 +41,13 @@ def door(turn: Turn) -> str:
 
 def waits(turn: Turn) -> tuple[str, ...]:
     """The step of the check word, if whoever is here has yet to say it: danger or a call for a human come before it."""
-    now, guard = turn.conversation, turn.flow.main.guard
-    unsaid = now.guarded and (turn.away or now.step == guard or guard in now.interrupted)
-    return (guard,) if unsaid else ()
+    unsaid = turn.conversation.guarded and (turn.away or owes_word(turn.flow, turn.conversation))
+    return (turn.flow.main.guard,) if unsaid else ()
+
+
+def owes_word(flow: Flow, now: Conversation) -> bool:
+    """The check word was asked and is not said yet: nothing that staff wrote may be read here."""
+    return now.guarded and (now.step == flow.main.guard or flow.main.guard in now.interrupted)
 
 
 def is_locked(turn: Turn, *, current: bool) -> bool:

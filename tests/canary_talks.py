@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 from pathlib import Path
 
-from bot.practice import Practice
 from bot.recordings import Recordings
 from carriers.call import CallStatus
 from carriers.handset import CallInHand, Chat, Phone
@@ -18,10 +17,11 @@ from tests.canary_line import ARABIC, FACTS, HINDI, LATIN, PATIENCE, Line
 from tests.test_journeys import PHRASES, VALUES, cases, folded, says
 from tests.world import Desk, World
 from triage.levels import Level
+from vault.keys import read_key_ring
 
-KEEPING = "bot.agreed:AgreedSpeech.answer"
+HEARING = "bot.agreed:AgreedSpeech.unasked"
 SAYING = "bot.takeover:TakeOver.write"
-BREAKS = (KEEPING, SAYING)  # what can break meanwhile
+BREAKS = (HEARING, SAYING)  # what can break meanwhile
 _PLAYED = "hi"  # callers in Hindi hear recordings
 VOICES = f"voices: {{{_PLAYED}: recorded}}\n"  # of line.yml
 _HEARD = ("safe", "way", "report.what", *("facts.where", *FACTS), "code.offer", "done")
@@ -52,11 +52,10 @@ async def agreed_words(line: Line, desk: Desk) -> None:
     await phone.receives(folded(says("safe")), within=PATIENCE)
     await _turns(phone, ("3", "language"), ("1", "way"), ("2", "report.what"), (story, "facts.where"))
     await _turns(phone, *(("9", question) for question in FACTS), ("4", "guard.offer"), ("1", "guard.word"))
-    line.breaks.at(KEEPING, check)  # Twilio hands it over again
     await _turns(phone, (check, "guard.forced"), (forced, "guard.agreed"), ("2", "done"))
     (code,) = cases(world) - before
     await _turns(phone, ("hello", "again.word"), (check.upper(), "after.what"), (forced, "duress.calm"))
-    calm = f"{planted.word('read over the shoulder')} asks who this is"
+    calm = f"{planted.word('read over the shoulder')} asks who this is, and what I told you about them and her sister"
     await _turns(phone, (calm, "duress.calm"))
     await desk.do(code, "answer", text=f"Go to {planted.word('in an answer to the forced')} tonight.")
     state = "SELECT forced, level FROM cases WHERE code = %s"
@@ -70,6 +69,7 @@ async def agreed_words(line: Line, desk: Desk) -> None:
         await phone.receives(within=PATIENCE)
     await phone.text(check)
     assert _twin("after.what") not in (await phone.receives(within=PATIENCE)).text, "a guess too many"
+    line.breaks.at(HEARING, forced)  # Twilio hands it over again
     await _turns(phone, (forced, "duress.calm"))
     assert world.rows(state, code) == [(True, Level.EMERGENCY)]
 
@@ -159,20 +159,22 @@ def record(home: Path) -> None:
         (folder / f"{name}.wav").write_bytes(b"RIFF")
 
 
-def recordings(home: Path, made: Practice) -> Recordings:
+def recordings(home: Path) -> Recordings:
     """As the web process finds them."""
-    return Recordings([home / "locales"], {_PLAYED}, made.twilio_auth_token.encode())
+    ring = read_key_ring(home / "keyring")
+    return Recordings([home / "locales"], {_PLAYED}, ring.service_key("recordings"))
 
 
 async def a_call_that_is_played(line: Line, desk: Desk) -> None:
     """What is played may tell nobody who sees its address what was said, in which language and how openly."""
     world, planted = line.world, line.planted
-    ours = recordings(world.home, world.made)
+    ours = recordings(world.home)
     for name in sheet(PHRASES, _PLAYED, VALUES):
         if name.startswith(_HEARD):
             planted.put(f"recording: {name}", name)
-            digest = hashlib.blake2b(f"{_PLAYED}/{name}".encode(), digest_size=16)
-            planted.put(f"address of {name}, had it no key", digest.hexdigest())
+            for secret, whose in ((b"", "no key"), (world.made.twilio_auth_token.encode(), "the token as its key")):
+                digest = hashlib.blake2b(f"{_PLAYED}/{name}".encode(), key=secret, digest_size=16)
+                planted.put(f"address of {name}, had it {whose}", digest.hexdigest())
     before = cases(world)
     call = await planted.caller(world, "the one recordings are played to").call()
     for key, question in (("1", "safe"), ("4", "language")):  # 4: more languages

@@ -16,8 +16,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from console.actions import Held, Presence
 from console.app import build
-from console.setup import Setup
+from console.setup import Scenario, Setup
 from triage.alerts import Alert, AlertState
+from triage.drills import Shift
 from triage.hours import read_window
 from triage.levels import Level
 from triage.policy import TriagePolicy
@@ -39,6 +40,10 @@ START = datetime(2026, 3, 2, 9, 30, 20, tzinfo=UTC)
 QUESTIONS = {"report.what": "What happened?", "contact.rule": "How may we contact you?", "way": "What do you need?"}
 CHOICES = {"contact.rule:neutral": "With neutral words only", "way:help": "I need help"}
 LANGUAGES = {"en": "English", "es": "Spanish", "ar": "Arabic", "hi": "Hindi", "zh": "Chinese", "fr": "French"}
+SCENARIOS = (
+    Scenario(name="night_worker", title="Somebody locked in", language="es", shift=Shift.NIGHT),
+    Scenario(name="far_away", title="Nobody speaks it", language="zh", shift=Shift.DAY, trouble="the line is mute"),
+)
 
 Client = TestClient[web.Request, web.Application]
 
@@ -69,6 +74,7 @@ class FakeActions:
     closings: list[str] = field(default_factory=list)
     written: list[tuple[str, str]] = field(default_factory=list)
     raised: list[tuple[str, Level]] = field(default_factory=list)
+    drills: list[str] = field(default_factory=list)
     nobody: str = ""
     writes: dict[str, uuid.UUID] = field(default_factory=dict)
     reached: list[tuple[str, str]] = field(default_factory=list)
@@ -135,6 +141,12 @@ class FakeActions:
         """Remember it."""
         self.closings.append(case.code)
 
+    async def begin_drill(self, unit: Unit, name: str, member: Member) -> None:
+        """Remember it, or refuse as the test wishes."""
+        if self.held:
+            raise Held(self.held)
+        self.drills.append(name)
+
     async def raise_level(self, unit: Unit, case: Case, level: Level, member: Member) -> None:
         """Remember it."""
         self.raised.append((case.code, level))
@@ -182,6 +194,7 @@ class Bench:
                 secure_cookie=secure,
                 questions=QUESTIONS,
                 choices=CHOICES,
+                scenarios=lambda: SCENARIOS,
                 troubles={21610: "The person has written STOP."},
             ),
             actions=self.actions,

@@ -3,12 +3,14 @@
 import json
 import uuid
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from bot.connecting import CONNECT, CONNECTED, MOST, RING, Connecting, Ringing, is_rung, whom
 from bot.house import House
+from bot.patience import RINGS, Patience
 from bot.responders import Responders
 from bot.sending import Sending
 from bot.thread import Calling, ThreadState
@@ -64,6 +66,13 @@ def test_who_has_no_telephone_is_passed_over() -> None:
 
 def test_who_has_the_case_is_rung_also_when_off_duty() -> None:
     assert whom((A,), (A, B), ("b",), ()) == ("b", True)
+
+
+def test_a_caller_rings_responders_four_times_and_then_once_each_ten_minutes() -> None:
+    patience, now = Patience(), datetime(2026, 3, 4, 3, tzinfo=UTC)
+    assert [patience.may_ring(b"a caller", now) for _ in range(RINGS.burst + 2)] == [True] * RINGS.burst + [False] * 2
+    assert patience.may_ring(b"somebody else", now)
+    assert patience.may_ring(b"a caller", now + RINGS.every)
 
 
 # On a vault -------------------------------------------------------------------------------------------------------

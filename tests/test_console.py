@@ -129,7 +129,6 @@ async def test_only_forms_are_read(noor: Browser) -> None:
         "/cases/000000/../../audit",
         "/directory",
         "/statistics",
-        "/drills",
     ],
 )
 async def test_there_is_nothing_beside_the_pages(noor: Browser, path: str) -> None:

@@ -13,9 +13,12 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from sqlalchemy import update
 
 from tests.console_bench import PASSPHRASE, Bench, bench_on
+from triage.drills import DrillState, Expected, Figures
 from triage.levels import Level
+from vault import tables
 from vault.paging import StoredAlert
 from vault.rota import Ready
 
@@ -110,6 +113,7 @@ async def rich(bench: Bench) -> str:
     )
     await bench.says(code, "https://example.org/" + "x" * 300)
     await bench.rings(code, needed=2)
+    await drilled(bench)
     bench.clock.later(minutes=10)
     return code
 
@@ -126,12 +130,31 @@ async def plan(bench: Bench) -> None:
         await unit.readiness.set(asked, Ready.MISSED)
 
 
+async def drilled(bench: Bench) -> None:
+    """Some weeks of drills, of every outcome."""
+    well, slow, quick = ("es", 10, 45, 300), ("ar", 15, 200, 1500), ("es", 5, 30, 120)
+    seen = (well, slow, ("hi", 10, None, None), quick, ("zh", None, None, None))
+    wanted = Expected(level=Level.EMERGENCY, page=60, acknowledge=300, answer=900)
+    states = (DrillState.PASSED, DrillState.SLOW, DrillState.NOBODY, DrillState.PASSED, DrillState.UNPAGED)
+    async with bench.vault.unit() as unit:
+        for week, ((language, page, taken, answered), state) in enumerate(zip(seen, states, strict=True)):
+            run = await unit.drills.begin("night_worker", language, "sms", wanted)
+            assert run
+            figures = Figures(level=Level.EMERGENCY, page=page, acknowledge=taken, answer=answered)
+            await unit.drills.seen(run.id, figures)
+            await unit.drills.end(run.id, state)
+            begun = unit.transaction.now - timedelta(days=7 * (5 - week), hours=5 * week)
+            query = update(tables.drills).where(tables.drills.c.id == run.id).values(begun_at=begun)
+            await unit.transaction.connection.execute(query)
+
+
 async def every_page(console: Console, page: Page, code: str) -> AsyncIterator[str]:
     """Go to each page in turn, with everything on it opened."""
     tomas = await console.member("Tomas")
     of_the_team = ("/team", f"/team/{tomas}", f"/team/{tomas}/reset", f"/team/{tomas}/remove", "/account")
     of_cases = ("/queue", f"/cases/{code}", f"/cases/{code}/close", "/oncall", "/audit", "/queue?state=closed")
-    for path in (*of_cases, *of_the_team):
+    of_drills = ("/drills", "/drills/night_worker/start")
+    for path in (*of_cases, *of_drills, *of_the_team):
         await page.goto(console.address + path)
         for summary in await page.locator("summary").all():
             await summary.click()

@@ -223,6 +223,20 @@ async def test_nothing_is_sent_to_the_phone_of_a_forced_person_until_the_check_w
         assert (await unit.outbox.of_case(case.id))[parcel] is OutboxState.WAITING
 
 
+async def test_danger_at_the_check_word_is_heard_and_lets_no_held_answer_out(texter: Texter) -> None:
+    case, vault = await texter.case(), texter.house.vault
+    async with vault.unit() as unit:
+        await unit.cases.change(case.id, contact_rule="when_i_write")
+        parcel = await unit.outbox.put(
+            OutboxKind.STAFF, "sms", PHONE.value, {"words": "hello"}, case_id=case.id, state=OutboxState.HELD
+        )
+    texter.clock.later(hours=9)
+    await texter.says("hi", "he has a knife and he is coming up the stairs, help me")
+    assert (await texter.case()).level is Level.EMERGENCY
+    async with vault.unit() as unit:
+        assert (await unit.outbox.of_case(case.id))[parcel] is OutboxState.HELD
+
+
 async def test_guesses_are_slowed_and_the_duress_word_is_heard_all_the_same(texter: Texter) -> None:
     texter.clock.later(hours=9)
     for guess in range(WORDS.burst + 2):

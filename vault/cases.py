@@ -255,10 +255,12 @@ class Cases:
         query = select(table.c.id).where(table.c.unread, table.c.state.in_(states), or_(*late))
         return tuple(row.id for row in await self._transaction.connection.execute(query))
 
-    async def count(self) -> Mapping[tuple[CaseState, Level], int]:
-        """How many cases are in each state and level."""
+    async def count(self, *, drills: bool = True) -> Mapping[tuple[CaseState, Level], int]:
+        """How many cases are in each state and level; without `drills` only what real people reported."""
         table = tables.cases
         query = select(table.c.state, table.c.level, func.count()).group_by(table.c.state, table.c.level)
+        if not drills:
+            query = query.where(~table.c.drill)
         rows = await self._transaction.connection.execute(query)
         return {(CaseState(state), Level(level)): int(n) for state, level, n in rows}
 

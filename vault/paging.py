@@ -85,7 +85,7 @@ class Alerts:
         row = (await self._transaction.connection.execute(query)).first()
         if row is None:
             return None
-        return _alert(row)
+        return alert_of(row)
 
     async def save(self, alert: StoredAlert) -> None:
         """Keep the pager's state."""
@@ -100,7 +100,7 @@ class Alerts:
         """Every alert that still looks for a human."""
         query = select(tables.alerts).where(tables.alerts.c.ringing)
         rows = await self._transaction.connection.execute(query)
-        return tuple(_alert(r) for r in rows)
+        return tuple(alert_of(r) for r in rows)
 
     async def following(self, now: datetime) -> tuple[uuid.UUID, ...]:
         """Alerts that somebody has, and whose next look at them is due: their wake-up may have been lost."""
@@ -172,7 +172,8 @@ class Alerts:
         )
 
 
-def _alert(row: Any) -> StoredAlert:
+def alert_of(row: Any) -> StoredAlert:
+    """A row of the table as a value."""
     return StoredAlert(
         id=row.id, case_id=row.case_id, ringing=row.ringing, machine=row.machine, changed_at=row.changed_at
     )

@@ -269,6 +269,28 @@ contacts = Table(
     Column("responder_id", Uuid, ForeignKey("responders.id", ondelete="CASCADE"), nullable=False),
 )
 
+drills = Table(
+    "drills",  # exercises and what they came to: never a word of a scenario
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("scenario", String(32), nullable=False),  # name of its file
+    Column("language", String(16), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("slot", String(64), nullable=True, unique=True),  # place in the schedule: filled once, by whichever worker
+    Column("case_id", Uuid, nullable=True),
+    Column("expected_level", SmallInteger, nullable=False),
+    Column("expected_page", Integer, nullable=False),  # seconds from the first message on; so are the next five
+    Column("expected_acknowledge", Integer, nullable=False),
+    Column("expected_answer", Integer, nullable=False),
+    Column("level", SmallInteger, nullable=True),
+    Column("page", Integer, nullable=True),
+    Column("acknowledge", Integer, nullable=True),
+    Column("answer", Integer, nullable=True),
+    _time("begun_at"),
+    _time("ended_at", empty=True),
+)
+
 # Staff -------------------------------------------------------------------------------------------------------
 
 teams = Table(

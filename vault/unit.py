@@ -26,6 +26,7 @@ from vault.cases import Cases
 from vault.codebook import Codebook
 from vault.conversations import ChatMessages, Conversations, Messages, UnreadWords
 from vault.delivery import Copies, Outbox
+from vault.drills import Drills
 from vault.keys import KeyRing, reread
 from vault.members import Members
 from vault.paging import Alerts, Responders
@@ -122,6 +123,7 @@ class Unit:
     rota_changes: RotaChanges
     feeds: Feeds
     readiness: Readiness
+    drills: Drills
     members: Members
     account: Account
     staffing: Staffing
@@ -189,6 +191,7 @@ class Vault:
             rota_changes=RotaChanges(transaction),
             feeds=Feeds(transaction),
             readiness=Readiness(transaction),
+            drills=Drills(transaction),
             members=Members(transaction),
             account=Account(transaction, audit),
             staffing=Staffing(transaction, audit),
