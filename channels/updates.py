@@ -58,9 +58,10 @@ def read(value: object) -> Update:
         raise Unreadable
     if press := _press(_table(update.get("callback_query"))):
         return _pressed(number, press, _text(_table(update.get("callback_query")), "data"))
-    if correction := _table(update.get("edited_message")):
+    message, correction = _table(update.get("message")), _table(update.get("edited_message"))
+    if correction and not message:  # Telegram sends one of both
         return Update(number=number, incoming=_corrected(number, correction))
-    return Update(number=number, incoming=_message(number, _table(update.get("message"))))
+    return Update(number=number, incoming=_message(number, message))
 
 
 def _corrected(number: int, message: dict[str, Any]) -> Incoming | None:

@@ -339,6 +339,14 @@ def told(drawn: Drawn) -> Case:
     return Case(request=request, kind=IncomingKind.TEXT, texts=(*BASE, "hello"))
 
 
+def corrected(drawn: Drawn) -> Case:
+    """A message that the person changed: its words, once more."""
+    whole = update({"text": "it was Tuesday"}, drawn)
+    changed = {**whole, "edited_message": whole.pop("message")}
+    del changed["message"]
+    return Case(request=telegram_request(changed), kind=IncomingKind.TEXT, texts=(*BASE, "it was Tuesday"))
+
+
 def began(drawn: Drawn) -> Case:
     request = telegram_request(update({"text": f"/start {CANARY}referrer"}, drawn))
     return Case(request=request, kind=IncomingKind.STARTED, texts=BASE)
@@ -391,6 +399,7 @@ def elsewhere(drawn: Drawn) -> Case:
 
 TELEGRAM: Final = {
     "text": told,
+    "corrected": corrected,
     "start": began,
     "photo": photographed,
     "files": recorded,
