@@ -29,8 +29,11 @@ EVENTS: Final = Pace(burst=30, every=timedelta(seconds=2))
 GUESSES: Final = Pace(burst=6, every=timedelta(minutes=10))
 """Tries of one sender. Mistyped digits are caught by the check digit and are no try, so six are plenty."""
 
-WORDS: Final = Pace(burst=6, every=timedelta(minutes=5))
-"""Tries at an agreed word, which opens nothing but the sender's own thread. Beyond, none is recognised for a while."""
+WORDS: Final = Pace(burst=12, every=timedelta(minutes=5))
+"""Tries at an agreed word, which opens nothing but the sender's own thread. Beyond, none is recognised for a while.
+
+Every short message of somebody who has words is one, so there are more than guesses at codes.
+"""
 
 RINGS: Final = Pace(burst=4, every=timedelta(minutes=10))
 """Times a caller is put through. Each rings up to five people; beyond, the case still pages as it always does."""

@@ -258,4 +258,5 @@ def _read(answer: Answer) -> tuple[Utterance, ...]:
     choices = (
         Utterance(text=c.spoken or f"{c.key} {c.label}", language=c.language or answer.language) for c in answer.choices
     )
-    return (Utterance(text=answer.text, language=answer.language), *choices)
+    own = (Utterance(text=answer.text, language=answer.language),) if answer.text else ()
+    return (*own, *choices)

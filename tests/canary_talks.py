@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 from pathlib import Path
 
+from bot.patience import WORDS
 from bot.recordings import Recordings
 from carriers.call import CallStatus
 from carriers.handset import CallInHand, Chat, Phone
@@ -64,7 +65,7 @@ async def agreed_words(line: Line, desk: Desk) -> None:
     assert world.rows(state, code) == [(False, Level.EMERGENCY)]
     await phone.text("7")
     await phone.receives(within=PATIENCE)
-    for guess in range(7):  # more than are heard
+    for guess in range(WORDS.burst + 1):  # more than are heard
         await phone.text(planted.word(f"guess {guess}"))
         await phone.receives(within=PATIENCE)
     await phone.text(check)

@@ -163,8 +163,10 @@ words = sys.stdin.read()
 if sys.argv[1] == "product":
     leave_no_core()
 else:
-    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    try:  # whoever runs the tests may have no such limit left to raise
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+    except (ValueError, PermissionError):
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
     resource.setrlimit = lambda *_: None  # such a limit does not bind a program that takes the core
     if sys.argv[1] == "product, and a program takes the core":
         leave_no_core()

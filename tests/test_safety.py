@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.usefixtures("quiet"),
 ]
 
-TIP = "The bakery on Mill Road keeps the passports of its workers"
+TIP = "The bakery does not pay its workers"
 FACTS = ("facts.when", "facts.who", "facts.still", "contact.rule")
 
 

@@ -40,7 +40,8 @@ async def test_before_a_shift_every_method_is_tried_and_answered_and_the_calenda
     cluster: Cluster, tmp_path: Path
 ) -> None:
     now = datetime.now(UTC)
-    begins = f"{now + timedelta(minutes=30):%H:%M}"
+    shift = now + timedelta(minutes=30)
+    begins = f"{shift:%H:%M}" if shift.date() == now.date() else f"{shift:%Y-%m-%d %H:%M}"
     async with open_world(cluster, tmp_path / "line", line=LINE + a_shift(now)) as world:
         phone, chat = world.responder_phone("Amina"), world.responder_chat("Amina")
         text = await phone.receives(says("page.shift", begins), within=MINUTE)

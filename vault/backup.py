@@ -200,7 +200,8 @@ def _copy_own(source: Path, target: Path) -> int:
     missing = [path for path in paths if not (target / path.relative_to(source)).exists()]
     for path in missing:
         copy = target / path.relative_to(source)
-        copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in reversed(path.relative_to(source).parents[:-1]):  # one by one: `parents` would forget the mode
+            (target / folder).mkdir(mode=0o700, exist_ok=True)
         _put(copy, path.read_bytes())
     return len(missing)
 
