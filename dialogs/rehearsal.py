@@ -179,8 +179,7 @@ class Rehearsal:
                 case Say(phrase=phrase, values=values):
                     lines.append(self._text(phrase, language, mode, values))
                 case Ask(phrase=phrase, values=values, lists=lists):
-                    comma = self._text("heard.comma", language, mode, {})
-                    told = {n: comma.join(self._text(k, language, mode, {}) for k in keys) for n, keys in lists.items()}
+                    told = {name: self._listed(keys, language, mode) for name, keys in lists.items()}
                     lines.append(self._text(phrase, language, mode, {**values, **told}))
                 case GiveCode(phrase=phrase):
                     lines.append(self._text(phrase, language, mode, {"code": SAMPLE_CODE}))
@@ -191,6 +190,10 @@ class Rehearsal:
             if isinstance(effect, Ask):
                 lines.extend(self._choices(effect, language, mode))
         return "\n".join(lines)
+
+    def _listed(self, phrases: Iterable[str], language: str, mode: Mode) -> str:
+        comma = self._text("heard.comma", language, mode, {})
+        return comma.join(self._text(phrase, language, mode, {}) for phrase in phrases)
 
     def _choices(self, question: Ask, language: str, mode: Mode) -> Iterable[str]:
         for option in question.options:

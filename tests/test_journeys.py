@@ -82,7 +82,8 @@ async def test_a_spanish_text_that_turns_dangerous_pages_until_a_human_has_it_an
     before = cases(world)
     person, amina, bilal = world.phone(), world.responder_chat("Amina"), world.responder_phone("Bilal")
     await answered(person, "Hola, trabajo limpiando una casa y la señora no me paga", "safe", "es")
-    await answered(person, "1", "facts.where", "es")
+    await person.text("1")
+    await person.receives(within=15)  # what they told is read back to them
     danger = "Me tiene encerrada y esta noche vuelve con un cuchillo, dice que me va a matar"
     answer = await answered(person, danger, "danger.number", "es")
     assert "911" in answer
