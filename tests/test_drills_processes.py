@@ -97,9 +97,7 @@ async def test_a_drill_rings_like_a_report_is_told_once_taken_and_closes_itself(
     assert 'level="emergency"' not in metrics  # no case of a drill is counted for a monitor
     assert "harborline_alerts_ringing 0" in metrics
 
-
-async def test_nothing_of_a_drill_reaches_a_provider_but_its_pages(world: World) -> None:
-    """Its answer was staff's words: they were taken out of the outbox, and no provider was asked to carry them."""
+    # Its answer was staff's words: they were taken out of the outbox, and no provider was asked to carry them.
     assert world.rows("SELECT count(*) FROM outbox WHERE kind = 'staff' AND state = 'accepted'")[0][0] >= 1
     assert not [event for event in world.exchange.journal.since(0) if "drill:" in repr(event)]
     assert world.exchange.alerts == []
