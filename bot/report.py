@@ -13,7 +13,7 @@ from bot.thread import ThreadState
 from channels.messages import Incoming, IncomingKind
 from dialogs.conversation import CodeState, Conversation, Mode, Phase
 from dialogs.events import Alert, Effect, File, Keep, SetContactRule
-from dialogs.guarding import FORCED, owes_word
+from dialogs.guarding import FORCED, may_be_read_here
 from triage.drills import Announce
 from triage.levels import Assessment, Level
 from triage.review import CaseEvent, legal_events, transition
@@ -131,8 +131,7 @@ class Report:
             states["contact_rule"] = "never_first"  # nothing was chosen, so nobody writes first (product.md, P9)
         if any(getattr(case, name) != value for name, value in states.items()):
             case = await self._change(**states)
-        unproven = conversation.ask_safe or conversation.duress or owes_word(self._house.flow, conversation)
-        if kept and conversation.phase in _TALKING and not unproven:
+        if kept and conversation.phase in _TALKING and may_be_read_here(self._house.flow, conversation):
             for parcel in await self._unit.outbox.release(case.id):
                 await later(self._unit, parcel, released="yes")
 

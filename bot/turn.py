@@ -55,7 +55,7 @@ from dialogs.events import (
 from dialogs.guarding import is_word
 from triage.assess import assess
 from triage.levels import Assessment, Level
-from understanding.meaning import UNREAD, Meaning
+from understanding.meaning import UNREAD, Cue, Meaning
 from vault.codes import last_group
 from vault.conversations import Thread
 from vault.drills import is_drill
@@ -295,8 +295,15 @@ class Turns:
         return again, (*kept, *asked)
 
     def _shows_danger(self, meaning: Meaning, before: Assessment | None, verdict: Assessment) -> bool:
-        """True when this very message means danger: by itself, or because it made an emergency of what was said."""
-        alone = assess(meaning, {}, None, self._house.line.triage).level
+        """True when this very message means danger: by itself, or because it made an emergency of what was said.
+
+        Whoever asks who we are may hold somebody else's phone: a score alone calls people, and nothing shows it there.
+        """
+        policy = self._house.line.triage
+        sure = meaning.signals or meaning.danger >= policy.thresholds_for(meaning.language).sure_signal
+        if Cue.WHO_IS_THIS in meaning.cues and not sure:
+            return False
+        alone = assess(meaning, {}, None, policy).level
         rose = verdict.level is Level.EMERGENCY and (before is None or before.level < Level.EMERGENCY)
         return alone is Level.EMERGENCY or rose
 

@@ -50,6 +50,12 @@ def owes_word(flow: Flow, now: Conversation) -> bool:
     return now.guarded and (now.step == flow.main.guard or flow.main.guard in now.interrupted)
 
 
+def may_be_read_here(flow: Flow, now: Conversation) -> bool:
+    """Staff's words may go to this phone: it was said that it is safe, since they were away or in danger."""
+    after_danger = {flow.steps[to].next for to in (flow.main.danger, *(danger.to for danger in flow.main.dangers))}
+    return not (now.ask_safe or now.duress or owes_word(flow, now) or now.step in after_danger)
+
+
 def is_locked(turn: Turn, *, current: bool) -> bool:
     """A choice counts for nothing before the check word, unless it answers the question that was just asked."""
     return bool(waits(turn)) and not (current and not turn.away)

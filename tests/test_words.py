@@ -237,6 +237,25 @@ async def test_danger_at_the_check_word_is_heard_and_lets_no_held_answer_out(tex
         assert (await unit.outbox.of_case(case.id))[parcel] is OutboxState.HELD
 
 
+async def test_danger_from_a_parked_phone_lets_nothing_out_before_it_is_said_to_be_safe(
+    house: House, clock: Clock
+) -> None:
+    keys = await found_team(house.vault)
+    texter = Texter(replace(house, channels={ChannelName.SMS: way(ChannelName.SMS).adapter}), clock, keys)
+    await texter.says("hi", "1", "1", STORY, "7")
+    case = await texter.case()
+    async with house.vault.unit() as unit:
+        parcel = await unit.outbox.put(
+            OutboxKind.STAFF, "sms", PHONE.value, {"words": "hello"}, case_id=case.id, state=OutboxState.HELD
+        )
+    assert "911" in await texter.says("he has a knife and he is coming up the stairs, help me")
+    async with house.vault.unit() as unit:
+        assert (await unit.outbox.of_case(case.id))[parcel] is OutboxState.HELD
+    await texter.says("1", "we are in the cellar")
+    async with house.vault.unit() as unit:
+        assert (await unit.outbox.of_case(case.id))[parcel] is OutboxState.WAITING
+
+
 async def test_guesses_are_slowed_and_the_duress_word_is_heard_all_the_same(texter: Texter) -> None:
     texter.clock.later(hours=9)
     for guess in range(WORDS.burst + 2):
