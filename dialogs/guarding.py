@@ -51,9 +51,11 @@ def owes_word(flow: Flow, now: Conversation) -> bool:
 
 
 def may_be_read_here(flow: Flow, now: Conversation) -> bool:
-    """Staff's words may go to this phone: it was said that it is safe, since they were away or in danger."""
-    after_danger = {flow.steps[to].next for to in (flow.main.danger, *(danger.to for danger in flow.main.dangers))}
-    return not (now.ask_safe or now.duress or owes_word(flow, now) or now.step in after_danger)
+    """Staff's words may go to this phone: it was said that it is safe, since they were away, in danger, or asked who
+    we are, as somebody else with their phone would."""
+    unsure = (flow.main.danger, *(danger.to for danger in flow.main.dangers), *(cued.to for cued in flow.main.cues))
+    asked = {*unsure, *(flow.steps[to].next for to in unsure)}
+    return not (now.ask_safe or now.duress or owes_word(flow, now) or now.step in asked)
 
 
 def is_locked(turn: Turn, *, current: bool) -> bool:

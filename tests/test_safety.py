@@ -67,9 +67,14 @@ async def test_an_answer_held_until_they_write_waits_until_it_is_safe_again(worl
     await answered(person, "7", "later.parked")
     await desk.do(code, "answer", text="The shelter has a room for you.")
     assert parcels(world, code) == ["held"]
-    await answered(person, "who is this? why is this number in my wifes phone", "again.safe")
-    await asyncio.sleep(1.5)
-    assert parcels(world, code) == ["held"], "a stranger was given staff's words"
+    for stranger in ("who is this? why is this number in my wifes phone", "what order"):
+        shown = await _receives_any(person, stranger)
+        assert "911" not in shown, "somebody else's phone shows what this line is"
+        assert "Harborline" not in shown
+        await asyncio.sleep(1.5)
+        assert parcels(world, code) == ["held"], "a stranger was given staff's words"
+    assert "Is this a good moment?" in await _receives_any(person, "hello")
+    assert parcels(world, code) == ["held"]
     await person.text("1")
     await person.receives(within=15)
     await person.text("it is me again, the owner is away today")
