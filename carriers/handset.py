@@ -204,10 +204,12 @@ class Phone:
         return CallInHand(self._exchange, self._exchange.calls.get(event["call"]), event["seq"])
 
     def _ringing(self, event: Event) -> bool:
+        """A call that was over and deleted before a hand reached for it is none."""
         return (
             event["type"] == "call"
             and (event["phone"], event["direction"], event["state"]) == (self.number, "in", "ringing")
             and event["call"] not in self._calls_taken
+            and any(call.sid == event["call"] for call in self._exchange.calls)
         )
 
 
