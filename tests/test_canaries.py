@@ -443,7 +443,7 @@ async def _back_up(line: Line, target: Path) -> None:
         sys.executable, "-m", "bot", "backup", str(target), env=environment, stdout=-1, stderr=-2
     )
     watch = Watch(roots=lambda: {"backup": child.pid if child.returncode is None else None})
-    looking = asyncio.create_task(watch.run(0.1))
+    looking = asyncio.create_task(watch.run(0.01))  # pg_dump of a small database takes a blink
     told, _ = await child.communicate()
     looking.cancel()
     assert child.returncode == 0, told.decode()
