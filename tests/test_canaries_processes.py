@@ -204,6 +204,8 @@ def _writes_cores() -> bool:
 @pytest.mark.skipif(not _writes_cores(), reason="LEFT OUT: this machine lets no process leave a core file")
 def test_no_core_is_handed_to_a_program_either(tmp_path: Path) -> None:
     """Not even one without the memory: a processor's registers hold what was copied last."""
-    (core,) = _crashed("nothing is done", tmp_path / "control")
-    assert found_in(SECRETS, [core]) == set(SECRETS), "the search reads core files"
+    control = _crashed("nothing is done", tmp_path / "control")
+    if not control:
+        pytest.skip("LEFT OUT: what runs the tests can leave no core file here, so there is nothing to compare with")
+    assert found_in(SECRETS, control) == set(SECRETS), "the search reads core files"
     assert _crashed("product, and a program takes the core", tmp_path / "handed") == []
