@@ -119,7 +119,7 @@ async def test_a_code_opened_elsewhere_moves_every_answer_there(world: World, de
     assert parcels(world, code) == ["left"]
     await desk.do(code, "answer", text="Second answer.")
     await _receives_any(new, "1")
-    await new.text("I have another phone now")
+    await new.text("it is me again")
     await new.receives("Second answer.", within=15)
     assert not [text for text in old.unexpected() if "answer" in text]
 
