@@ -215,11 +215,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; gives the exit status."""
+    """Run one command; gives the exit status. Without `arguments` it is what this process was started for, and the
+    process is made to leave no trace."""
     parsed = parser().parse_args(arguments)
     if arguments is None:
         wipe_what_is_freed(sys.argv[1:])
-    leave_no_core()
+        leave_no_core()
     try:
         settings = read_settings(os.environ)
         log = Log(settings.log_level)

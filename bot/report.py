@@ -13,7 +13,7 @@ from bot.thread import ThreadState
 from channels.messages import Incoming, IncomingKind
 from dialogs.conversation import CodeState, Conversation, Mode, Phase
 from dialogs.events import Alert, Effect, File, Keep, SetContactRule
-from dialogs.guarding import FORCED, may_be_read_here
+from dialogs.guarding import FORCED, is_doubtful, may_be_read_here
 from triage.drills import Announce
 from triage.levels import Assessment, Level
 from triage.review import CaseEvent, legal_events, transition
@@ -124,7 +124,7 @@ class Report:
         case, conversation = await self.case(), self._conversation
         states: dict[str, object] = {
             "discreet": conversation.mode is Mode.DISCREET,
-            "resting": conversation.phase is Phase.PARKED,
+            "resting": conversation.phase is Phase.PARKED or is_doubtful(self._house.flow, conversation),
             "forced": conversation.duress,
         }
         if _ends_without_a_rule(conversation) and not case.contact_rule:

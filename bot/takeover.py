@@ -24,6 +24,7 @@ from console.actions import Held, Presence
 from dialogs.conversation import Conversation, Mode, Phase
 from dialogs.engine import advance
 from dialogs.events import Effect, Joined, Left, Say
+from dialogs.guarding import is_doubtful
 from dialogs.presence import GONE, HERE, may_be_joined
 from triage.levels import Level
 from triage.review import CaseEvent, legal_events, transition
@@ -310,7 +311,7 @@ class TakeOver:
             (case.contact_rule == "never_first", NEVER),
             (away or not may_be_joined(said.phase), AWAY.format(minutes=minutes)),
             (next_moment(case, now, ZoneInfo(self._house.line.time_zone)) is not None, LATER),
-            (said.ask_safe, UNSAFE),
+            (said.ask_safe or is_doubtful(self._house.flow, said), UNSAFE),
         )
         return next((sentence for holds, sentence in reasons if holds), "")
 

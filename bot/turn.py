@@ -53,9 +53,10 @@ from dialogs.events import (
     Withdrawn,
 )
 from dialogs.guarding import is_word
+from dialogs.noticing import is_asked_by_a_stranger
 from triage.assess import assess
 from triage.levels import Assessment, Level
-from understanding.meaning import UNREAD, Cue, Meaning
+from understanding.meaning import UNREAD, Meaning
 from vault.codes import last_group
 from vault.conversations import Thread
 from vault.drills import is_drill
@@ -295,13 +296,10 @@ class Turns:
         return again, (*kept, *asked)
 
     def _shows_danger(self, meaning: Meaning, before: Assessment | None, verdict: Assessment) -> bool:
-        """True when this very message means danger: by itself, or because it made an emergency of what was said.
-
-        Whoever asks who we are may hold somebody else's phone: a score alone calls people, and nothing shows it there.
-        """
+        """True when this very message means danger: by itself, or because it made an emergency of what was said."""
         policy = self._house.line.triage
-        sure = meaning.signals or meaning.danger >= policy.thresholds_for(meaning.language).sure_signal
-        if Cue.WHO_IS_THIS in meaning.cues and not sure:
+        limits = policy.thresholds_for(meaning.language, romanised=meaning.transliterated)
+        if is_asked_by_a_stranger(meaning, limits.sure_signal):
             return False
         alone = assess(meaning, {}, None, policy).level
         rose = verdict.level is Level.EMERGENCY and (before is None or before.level < Level.EMERGENCY)

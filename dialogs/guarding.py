@@ -12,6 +12,7 @@ from dialogs.flow import Flow, Kind
 from dialogs.lexicon import weight
 from dialogs.listening import Digits, hear
 from dialogs.walking import Turn, ask, come_back, enter, interrupt, known
+from understanding.meaning import Cue
 
 FORCED = "duress"  # label of the act, and reason of the alert
 _LONGEST_WORD = 40  # letters: more than that is something to tell
@@ -46,16 +47,23 @@ def waits(turn: Turn) -> tuple[str, ...]:
 
 
 def owes_word(flow: Flow, now: Conversation) -> bool:
-    """The check word was asked and is not said yet: nothing that staff wrote may be read here."""
+    """The check word was asked and is not said yet."""
     return now.guarded and (now.step == flow.main.guard or flow.main.guard in now.interrupted)
 
 
+def is_doubtful(flow: Flow, now: Conversation) -> bool:
+    """It may be somebody else: whoever is back has not said yet that it is safe, or the check word, or has asked who
+    we are. Nothing that staff write is sent meanwhile."""
+    asked = {flow.steps[cued.to].next for cued in flow.main.cues if cued.cue is Cue.WHO_IS_THIS}
+    back = now.ask_safe and now.step == flow.main.returns
+    return back or owes_word(flow, now) or now.step in asked
+
+
 def may_be_read_here(flow: Flow, now: Conversation) -> bool:
-    """Staff's words may go to this phone: it was said that it is safe, since they were away, in danger, or asked who
-    we are, as somebody else with their phone would."""
-    unsure = (flow.main.danger, *(danger.to for danger in flow.main.dangers), *(cued.to for cued in flow.main.cues))
-    asked = {*unsure, *(flow.steps[to].next for to in unsure)}
-    return not (now.ask_safe or now.duress or owes_word(flow, now) or now.step in asked)
+    """What was held may go to this phone: it was said that it is safe, since they were away or in danger."""
+    dangers = (flow.main.danger, *(danger.to for danger in flow.main.dangers))
+    asked = {flow.steps[to].next for to in dangers}
+    return not (now.ask_safe or now.duress or is_doubtful(flow, now) or now.step in asked)
 
 
 def is_locked(turn: Turn, *, current: bool) -> bool:

@@ -11,7 +11,7 @@ from dialogs.flow import Flow
 from dialogs.guarding import waits
 from dialogs.listening import sure
 from dialogs.walking import Turn, ask, come_back, enter, interrupt
-from understanding.meaning import Cue, Fact, Intent
+from understanding.meaning import Cue, Fact, Intent, Meaning
 
 _PATIENCE = 2  # jokes or adverts, after which we say goodbye
 
@@ -29,6 +29,12 @@ def notice(turn: Turn) -> Turn:
     return turn.but(
         noise=now.noise + 1 if noisy else 0, facts={**now.facts, **new}, chosen=_chosen_anew(turn.flow, now, new)
     )
+
+
+def is_asked_by_a_stranger(meaning: Meaning, sure: float) -> bool:
+    """Whoever asks who we are may hold somebody else's phone: a score below `sure` shows no danger there. What triage
+    makes of it stands: people are called."""
+    return Cue.WHO_IS_THIS in meaning.cues and not meaning.signals and meaning.danger < sure
 
 
 def corrected(turn: Turn, before: Conversation) -> Turn | None:

@@ -1,10 +1,11 @@
 """The engine: what follows from what a person does. Whole conversations are in tests/stories/; promises are here."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from dialogs.conversation import CodeState, Mode, Phase
+from dialogs.conversation import CodeState, Conversation, Mode, Phase
 from dialogs.events import (
     Alert,
     Ask,
@@ -27,8 +28,10 @@ from dialogs.events import (
     Started,
     WordChecked,
 )
+from dialogs.guarding import is_doubtful, may_be_read_here
+from dialogs.noticing import is_asked_by_a_stranger
 from tests.talking import CODE, FLOW, LINE, STORY, Talk, at, means
-from understanding.meaning import Cue, Fact, Intent, Meaning, Mention, Signal
+from understanding.meaning import Cue, Evidence, Fact, Intent, Meaning, Mention, Signal
 
 ASKS = Meaning(cues=frozenset({Cue.WHAT_IS_KEPT}))
 
@@ -60,6 +63,36 @@ def test_an_answer_after_a_long_silence_counts_but_safety_is_asked_before_going_
     assert talk.of(Keep) == [Keep(step="facts.where")]
     assert talk.asked == "again.safe"
     assert talk.says("1").asked == "facts.when"
+
+
+@pytest.mark.parametrize(
+    ("state", "doubtful", "read"),
+    [
+        ({"step": "facts.where", "ask_safe": False}, False, True),
+        ({"step": "again.safe", "ask_safe": True}, True, False),
+        ({"step": "who.asked", "ask_safe": False}, True, False),
+        ({"step": "again.word", "guarded": True, "ask_safe": False}, True, False),
+        ({"step": "danger.now", "guarded": True, "interrupted": ("again.word",), "ask_safe": False}, True, False),
+        ({"step": "danger.safe", "ask_safe": False}, False, False),
+        ({"step": "danger.where", "ask_safe": False}, False, True),
+        ({"step": "facts.where", "ask_safe": False, "duress": True}, False, False),
+    ],
+)
+def test_staffs_words_wait_while_it_may_be_somebody_else_and_held_ones_until_it_is_said_to_be_safe(
+    state: dict[str, Any], doubtful: bool, read: bool
+) -> None:
+    now = Conversation(phase=Phase.ASKING, **state)
+    assert is_doubtful(FLOW, now) is doubtful
+    assert may_be_read_here(FLOW, now) is read
+
+
+def test_a_score_alone_shows_no_danger_to_whoever_asks_who_we_are() -> None:
+    asks = frozenset({Cue.WHO_IS_THIS})
+    knife = (Evidence(signal=Signal.WEAPON, score=0.6),)
+    assert is_asked_by_a_stranger(Meaning(cues=asks, danger=0.4), 0.7)
+    assert not is_asked_by_a_stranger(Meaning(cues=asks, danger=0.8), 0.7)
+    assert not is_asked_by_a_stranger(Meaning(cues=asks, danger=0.4, signals=knife), 0.7)
+    assert not is_asked_by_a_stranger(Meaning(danger=0.4), 0.7)
 
 
 def test_a_gap_of_an_hour_is_normal() -> None:

@@ -71,10 +71,12 @@ async def test_an_answer_held_until_they_write_waits_until_it_is_safe_again(worl
         shown = await _receives_any(person, stranger)
         assert "911" not in shown, "somebody else's phone shows what this line is"
         assert "Harborline" not in shown
+        await desk.do(code, "answer", text="Another answer.")
         await asyncio.sleep(1.5)
-        assert parcels(world, code) == ["held"], "a stranger was given staff's words"
+        assert set(parcels(world, code)) == {"held"}, "a stranger was given staff's words"
     assert "Is this a good moment?" in await _receives_any(person, "hello")
-    assert parcels(world, code) == ["held"]
+    await desk.do(code, "answer", text="And one more.")
+    assert set(parcels(world, code)) == {"held"}
     await person.text("1")
     await person.receives(within=15)
     await person.text("it is me again")

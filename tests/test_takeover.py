@@ -322,6 +322,8 @@ async def test_a_colleague_takes_it_over_unannounced_and_the_first_cannot_write_
         ({}, {"phase": Phase.RESTED}, takeover.AWAY.format(minutes=30)),
         ({"contact_rule": "hours", "contact_hours": "20-22"}, {}, takeover.LATER),
         ({}, {"ask_safe": True}, takeover.UNSAFE),
+        ({}, {"step": "who.asked"}, takeover.UNSAFE),
+        ({}, {"guarded": True, "step": "again.word"}, takeover.UNSAFE),
         ({"envelope": 99}, {}, takeover.MOVED),
     ],
 )
