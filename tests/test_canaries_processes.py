@@ -24,7 +24,7 @@ from tests.canaries import Needles, Watch, found_in, judge
 from tests.house import ROOT
 from tests.test_idle_memory import memory
 from tests.world import LINE, free_port
-from vault.database import PASSED_ON
+from vault.environment import PASSED_ON
 
 pytestmark = [
     pytest.mark.xdist_group("outages"),
@@ -154,6 +154,18 @@ def _nobody_inherits(watch: Watch) -> None:
     assert b"initdb" in commands, "PostgreSQL's programs were watched at work"
     leaks = judge(Needles(SECRETS), watch.places()).leaks
     assert {leak.place.partition(":")[0] for leak in leaks} == {"environment of serve"}
+
+
+def test_what_a_library_asks_of_the_machine_at_the_start_shows_no_token(tmp_path: Path) -> None:
+    """croniter runs `file` to learn what Python is, while it is imported."""
+    asked = tmp_path / "file"
+    asked.write_text(f"#!/bin/sh\nenv >>{tmp_path}/environment\n", encoding="ascii")
+    asked.chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": os.environ["PYTHONPATH"]}
+    environment = {**os.environ, **SECRETS, **path}
+    subprocess.run([sys.executable, "-m", "bot", "--help"], cwd=ROOT, env=environment, check=True, capture_output=True)
+    assert "PATH=" in (tmp_path / "environment").read_text(), "it was asked"
+    assert found_in(SECRETS, [(tmp_path / "environment").read_bytes()]) == set()
 
 
 _CRASH = """

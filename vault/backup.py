@@ -23,7 +23,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import text
 
-from vault.database import PASSED_ON, embedded_programs, migrate
+from vault.database import embedded_programs, migrate
+from vault.environment import PASSED_ON
 from vault.epochs import NOT_RESTORED, note, remove_rows
 from vault.erasing import CaseLocks
 from vault.keys import KeyRing, init_key_ring, reread

