@@ -4,24 +4,8 @@
 
 (() => {
   const changing = document.getElementById("changing");
-  const sign = document.getElementById("live");
-  const words = document.getElementById("live-words");
   const news = document.getElementById("news");
   const title = document.title;
-  let busy = false;
-  let again = false;
-  let stream = null;
-
-  const say = (lively) => {
-    sign.hidden = false;
-    sign.classList.toggle("lost", !lively);
-    words.textContent = lively ? "Live" : "Not live. Trying again";
-  };
-
-  const signedOut = () => {
-    if (stream) stream.close();
-    location.assign("/signin?next=" + encodeURIComponent(location.pathname));
-  };
 
   const name = (part) => {
     const urgent = Number(part.dataset.urgent);
@@ -47,34 +31,6 @@
     name(here);
   };
 
-  const refresh = async () => {
-    if (busy) { again = true; return; }
-    busy = true;
-    try {
-      const answer = await fetch(changing.dataset.live, { cache: "no-store" });
-      if (answer.status === 401) { signedOut(); return; }
-      if (answer.ok) { put(await answer.text()); say(true); } else say(false);
-    } catch {
-      say(false);
-    } finally {
-      busy = false;
-    }
-    if (again) { again = false; refresh(); }
-  };
-
-  const listen = () => {
-    stream = new EventSource("/queue/live");
-    stream.addEventListener("changed", refresh);
-    stream.addEventListener("signed_out", signedOut);
-    stream.addEventListener("open", () => say(true));
-    stream.addEventListener("error", () => {
-      say(false);
-      if (stream.readyState === EventSource.CLOSED) setTimeout(() => { refresh(); listen(); }, 5000);
-    });
-  };
-
-  addEventListener("pagehide", () => stream && stream.close());
-  addEventListener("pageshow", (event) => { if (event.persisted) { refresh(); listen(); } });
   name(changing.querySelector(".part"));
-  listen();
+  keepFresh({ address: () => changing.dataset.live, put });
 })();

@@ -9,25 +9,8 @@
   const list = talk && talk.querySelector("ol");
   const seen = document.getElementById("talk-seen");
   const look = document.getElementById("look");
-  const sign = document.getElementById("live");
-  const words = document.getElementById("live-words");
   const news = document.getElementById("news");
   let known = panel.dataset.known;
-  let busy = false;
-  let again = false;
-  let stream = null;
-
-  const say = (lively) => {
-    sign.hidden = false;
-    sign.classList.toggle("lost", !lively);
-    words.textContent = lively ? "Live" : "Not live. Trying again";
-    if (look) look.hidden = lively;
-  };
-
-  const signedOut = () => {
-    if (stream) stream.close();
-    location.assign("/signin?next=" + encodeURIComponent(location.pathname));
-  };
 
   // The same sentence twice, within one minute, is read out twice only when it was gone in between.
   const announce = (sentence) => { news.textContent = ""; setTimeout(() => { news.textContent = sentence; }, 100); };
@@ -59,34 +42,10 @@
     known = found;
   };
 
-  const refresh = async () => {
-    if (busy) { again = true; return; }
-    busy = true;
-    try {
-      const answer = await fetch(panel.dataset.talk + "?part=1&after=" + panel.dataset.last, { cache: "no-store" });
-      if (answer.status === 401) { signedOut(); return; }
-      if (answer.ok) { put(await answer.text()); say(true); } else say(false);
-    } catch {
-      say(false);
-    } finally {
-      busy = false;
-    }
-    if (again) { again = false; refresh(); }
-  };
-
-  const listen = () => {
-    stream = new EventSource("/queue/live");
-    stream.addEventListener("changed", refresh);
-    stream.addEventListener("signed_out", signedOut);
-    stream.addEventListener("open", () => say(true));
-    stream.addEventListener("error", () => {
-      say(false);
-      if (stream.readyState === EventSource.CLOSED) setTimeout(() => { refresh(); listen(); }, 5000);
-    });
-  };
-
-  addEventListener("pagehide", () => stream && stream.close());
-  addEventListener("pageshow", (event) => { if (event.persisted) { refresh(); listen(); } });
   down();
-  listen();
+  keepFresh({
+    address: () => panel.dataset.talk + "?part=1&after=" + panel.dataset.last,
+    put,
+    said: (lively) => { if (look) look.hidden = lively; },
+  });
 })();
